@@ -1,1 +1,11 @@
-//! placeholder
+//! The appliance at the gate. Floor 2: cameras become tracks, tracks become counts, identities and alerts, and these
+//! wait in an outbox until central has committed them.
+//!
+//! The flow is the list of modules: source, motion, track, count, recognise, identify, decide, outbox, publish;
+//! `pipeline` wires them. Invariant: a decision is in the outbox before anything acts on it.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod outbox;
+pub mod publish;

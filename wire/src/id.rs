@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} id `{text}` is not allowed: use 1 to 64 of a-z, 0-9, '-', '_' and '.', starting with a letter or digit")]
+#[error(
+    "{kind} id `{text}` is not allowed: use 1 to 64 of a-z, 0-9, '-', '_' and '.', starting with a letter or digit"
+)]
 pub struct IdError {
     /// What was to be named: site, device, camera, line, list or entry.
     pub kind: &'static str,
@@ -16,9 +18,7 @@ pub struct IdError {
 
 fn well_formed(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-    (1..=64).contains(&text.len())
-        && text.bytes().all(allowed)
-        && text.as_bytes()[0].is_ascii_alphanumeric()
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed) && text.as_bytes()[0].is_ascii_alphanumeric()
 }
 
 macro_rules! text_id {

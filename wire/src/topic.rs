@@ -58,7 +58,11 @@ pub struct TopicError(pub String);
 impl Topic {
     /// A topic of a device.
     pub fn new(site: &SiteId, device: &DeviceId, channel: Channel) -> Self {
-        Self { site: site.clone(), device: device.clone(), channel }
+        Self {
+            site: site.clone(),
+            device: device.clone(),
+            channel,
+        }
     }
 
     /// Reads a topic; `None` of it is guessed.
@@ -133,9 +137,18 @@ mod tests {
 
     #[test]
     fn others_topics_are_refused() {
-        for text in ["", "vong", "vong/v1/a/b", "vong/v1/a/b/event/c", "vong/v2/a/b/event", "vong/v1/A/b/event",
-            "vong/v1/a/b/evidence/x", "vong/v1/a/b/view", "vong/v1/a/b/view/c/d", "vong/v1//b/event"]
-        {
+        for text in [
+            "",
+            "vong",
+            "vong/v1/a/b",
+            "vong/v1/a/b/event/c",
+            "vong/v2/a/b/event",
+            "vong/v1/A/b/event",
+            "vong/v1/a/b/evidence/x",
+            "vong/v1/a/b/view",
+            "vong/v1/a/b/view/c/d",
+            "vong/v1//b/event",
+        ] {
             assert!(Topic::parse(text).is_err(), "{text:?} was accepted");
         }
     }

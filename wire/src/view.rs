@@ -91,8 +91,13 @@ impl View {
     pub fn decode(message: &[u8]) -> Result<Self, ViewError> {
         let short = || ViewError::Short { bytes: message.len() };
         let (length, rest) = message.split_first_chunk::<4>().ok_or_else(short)?;
-        let (header, jpeg) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(short)?;
-        Ok(Self { header: serde_json::from_slice(header)?, jpeg: jpeg.to_vec() })
+        let (header, jpeg) = rest
+            .split_at_checked(u32::from_be_bytes(*length) as usize)
+            .ok_or_else(short)?;
+        Ok(Self {
+            header: serde_json::from_slice(header)?,
+            jpeg: jpeg.to_vec(),
+        })
     }
 }
 
@@ -103,7 +108,15 @@ mod tests {
 
     fn view(jpeg: Vec<u8>) -> View {
         let camera = CameraId::new("walkway").unwrap();
-        View { header: ViewHeader { camera, at_ms: 1, boxes: vec![], lines: vec![] }, jpeg }
+        View {
+            header: ViewHeader {
+                camera,
+                at_ms: 1,
+                boxes: vec![],
+                lines: vec![],
+            },
+            jpeg,
+        }
     }
 
     proptest! {

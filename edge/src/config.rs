@@ -1,0 +1,410 @@
+//! The appliance's configuration file. Invariant: a [`Config`] that exists has been checked, so that no later stage
+//! has to refuse what it says. Unknown keys are errors: a typing mistake must not switch a watchlist off in silence.
+
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use vong_wire::{CameraId, DeviceId, LineId, SiteId};
+
+/// Everything in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this box is.
+    pub device: DeviceConfig,
+    /// Where central listens.
+    pub broker: BrokerConfig,
+    /// Which models; the built-in defaults where not said.
+    #[serde(default)]
+    pub models: ModelsConfig,
+    /// The cameras, at least one.
+    #[serde(default, rename = "camera")]
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// `[device]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// The site, as central knows it.
+    pub site: SiteId,
+    /// This device.
+    pub id: DeviceId,
+    /// Folder for the outbox and what the device remembers.
+    pub data: PathBuf,
+    /// Inference threads; as many as cores where not said.
+    pub workers: Option<usize>,
+    /// Seconds between health messages.
+    #[serde(default = "default_health_s")]
+    pub health_s: u64,
+}
+
+/// `[broker]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "default_broker_port")]
+    pub port: u16,
+}
+
+/// `[models]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsConfig {
+    /// A site's own manifest, beside the built-in one.
+    pub manifest: Option<PathBuf>,
+    /// Model id for persons and vehicles.
+    pub objects: Option<String>,
+    /// Model id for finding faces.
+    pub faces: Option<String>,
+    /// Model id for face embeddings.
+    pub embedding: Option<String>,
+}
+
+/// `[[camera]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// The camera, unique within the device.
+    pub id: CameraId,
+    /// A video file.
+    pub file: Option<PathBuf>,
+    /// An RTSP address.
+    pub rtsp: Option<String>,
+    /// Number of a USB camera.
+    pub usb: Option<u32>,
+    /// Play a file again from its start when it ends.
+    #[serde(default)]
+    pub repeat: bool,
+    /// Frames a second to take at most.
+    #[serde(default = "default_max_fps")]
+    pub max_fps: f64,
+    /// Counting lines.
+    #[serde(default, rename = "line")]
+    pub lines: Vec<LineConfig>,
+    /// Look for listed faces.
+    pub faces: Option<FacesConfig>,
+    /// Read plates.
+    pub plates: Option<PlatesConfig>,
+}
+
+/// Which objects a line counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedClass {
+    /// Persons.
+    #[default]
+    Person,
+    /// Vehicles of any kind.
+    Vehicle,
+}
+
+/// `[[camera.line]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineConfig {
+    /// The line, unique within the camera.
+    pub id: LineId,
+    /// x1, y1, x2, y2 in shares of the picture.
+    pub points: [f32; 4],
+    /// What it counts.
+    #[serde(default)]
+    pub class: CountedClass,
+}
+
+/// `[camera.faces]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FacesConfig {
+    /// Persons lower than this are not searched for a face, px.
+    #[serde(default = "default_min_person_px")]
+    pub min_person_px: f32,
+}
+
+/// `[camera.plates]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatesConfig {
+    /// The lane where plates are read: left, top, right, bottom in shares of the picture. Where not said, plates are
+    /// read inside vehicles.
+    pub region: Option<[f32; 4]>,
+    /// Readings a second at most.
+    #[serde(default = "default_plate_reads_per_s")]
+    pub reads_per_s: f64,
+}
+
+fn default_health_s() -> u64 {
+    10
+}
+fn default_broker_port() -> u16 {
+    1883
+}
+fn default_max_fps() -> f64 {
+    25.0
+}
+fn default_min_person_px() -> f32 {
+    90.0
+}
+fn default_plate_reads_per_s() -> f64 {
+    4.0
+}
+
+/// Where a camera's frames come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameraSource {
+    /// A video file.
+    File(PathBuf),
+    /// An RTSP address, perhaps with a password: never to be logged.
+    Rtsp(String),
+    /// A USB camera.
+    Usb(u32),
+}
+
+impl CameraConfig {
+    /// The one source that is set; a checked configuration has exactly one.
+    pub fn source(&self) -> Option<CameraSource> {
+        match (&self.file, &self.rtsp, self.usb) {
+            (Some(file), None, None) => Some(CameraSource::File(file.clone())),
+            (None, Some(url), None) => Some(CameraSource::Rtsp(url.clone())),
+            (None, None, Some(number)) => Some(CameraSource::Usb(number)),
+            _ => None,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read configuration `{path}`: {cause}; name an existing file with --config")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// No TOML, or a key that is unknown, missing or of the wrong kind.
+    #[error("configuration `{path}`, line {line}: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// Well formed, but it cannot work.
+    #[error("configuration `{path}`, {place}: {message}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Section and key.
+        place: String,
+        /// What is wrong and what to write instead.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to the file's folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |cause| ConfigError::Unreadable {
+            path: path.to_path_buf(),
+            cause,
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mut config = Self::parse(&text, path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let absolute = |file: &mut PathBuf| *file = folder.join(&file);
+        absolute(&mut config.device.data);
+        config.models.manifest.iter_mut().for_each(absolute);
+        config
+            .cameras
+            .iter_mut()
+            .filter_map(|camera| camera.file.as_mut())
+            .for_each(absolute);
+        Ok(config)
+    }
+
+    /// Reads and checks a text; `path` is for messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = 1 + text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
+            ConfigError::Syntax {
+                path: path.to_path_buf(),
+                line,
+                message: error.message().replace('\n', ", "),
+            }
+        })?;
+        match config.first_fault() {
+            None => Ok(config),
+            Some((place, message)) => Err(ConfigError::Value {
+                path: path.to_path_buf(),
+                place,
+                message,
+            }),
+        }
+    }
+
+    fn first_fault(&self) -> Option<(String, String)> {
+        if self.cameras.is_empty() {
+            return Some(("[[camera]]".into(), "no camera is configured; add at least one".into()));
+        }
+        if self.device.workers == Some(0) {
+            return Some(("[device] workers".into(), "must be at least 1".into()));
+        }
+        if self.device.health_s == 0 {
+            return Some(("[device] health_s".into(), "must be at least 1".into()));
+        }
+        let mut seen = BTreeSet::new();
+        for camera in &self.cameras {
+            if !seen.insert(&camera.id) {
+                return Some((
+                    format!("camera `{}`", camera.id),
+                    "is there twice; give each camera its own id".into(),
+                ));
+            }
+            if let Some((place, message)) = camera.first_fault() {
+                return Some((format!("camera `{}` {place}", camera.id), message));
+            }
+        }
+        None
+    }
+}
+
+impl CameraConfig {
+    fn first_fault(&self) -> Option<(String, String)> {
+        let fault = |place: &str, message: &str| Some((place.to_string(), message.to_string()));
+        if self.source().is_none() {
+            return fault("source", "write exactly one of file, rtsp or usb");
+        }
+        if self
+            .rtsp
+            .as_ref()
+            .is_some_and(|url| !url.starts_with("rtsp://") && !url.starts_with("rtsps://"))
+        {
+            return fault("rtsp", "must begin with rtsp:// or rtsps://");
+        }
+        if !(self.max_fps > 0.0 && self.max_fps <= 120.0) {
+            return fault("max_fps", "must be above 0 and at most 120");
+        }
+        let mut seen = BTreeSet::new();
+        for line in &self.lines {
+            let place = format!("line `{}`", line.id);
+            if !seen.insert(&line.id) {
+                return fault(&place, "is there twice; give each line of a camera its own id");
+            }
+            if !line.points.iter().all(|v| (0.0..=1.0).contains(v)) {
+                return fault(&place, "points must be four shares of the picture between 0 and 1");
+            }
+            if line.points[..2] == line.points[2..] {
+                return fault(&place, "both ends are the same point; a line needs a length");
+            }
+        }
+        let region = self.plates.as_ref().and_then(|plates| plates.region);
+        if region
+            .is_some_and(|[x1, y1, x2, y2]| !(0.0 <= x1 && x1 < x2 && x2 <= 1.0 && 0.0 <= y1 && y1 < y2 && y2 <= 1.0))
+        {
+            return fault(
+                "plates.region",
+                "must be left, top, right, bottom between 0 and 1, left < right, top < bottom",
+            );
+        }
+        if self
+            .plates
+            .as_ref()
+            .is_some_and(|plates| !(plates.reads_per_s > 0.0 && plates.reads_per_s <= 30.0))
+        {
+            return fault("plates.reads_per_s", "must be above 0 and at most 30");
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [device]
+        site = "demo-park"
+        id = "edge-1"
+        data = "var"
+        [broker]
+        host = "127.0.0.1"
+        [[camera]]
+        id = "walkway"
+        file = "walkway.avi"
+        [[camera.line]]
+        id = "main"
+        points = [0.5, 0.0, 0.5, 1.0]
+    "#;
+
+    fn check(change: impl Fn(&str) -> String, expected: &str) {
+        let error = Config::parse(&change(GOOD), Path::new("edge.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+        assert!(
+            error.contains("edge.toml") && !error.contains('\n'),
+            "{error:?} is not one line that names the file"
+        );
+    }
+
+    #[test]
+    fn a_good_file_is_taken() {
+        let config = Config::parse(GOOD, Path::new("edge.toml")).unwrap();
+        assert_eq!(config.broker.port, 1883);
+        assert_eq!(
+            config.cameras[0].source(),
+            Some(CameraSource::File("walkway.avi".into()))
+        );
+    }
+
+    #[test]
+    fn bad_files_are_answered_with_place_and_remedy() {
+        check(
+            |good| good.replace("site = \"demo-park\"", "site = \"Demo Park\""),
+            "line 3",
+        );
+        check(|good| good.replace("host =", "hots ="), "unknown field `hots`");
+        check(|good| good.replace("host = \"127.0.0.1\"", ""), "missing field `host`");
+        check(|good| good.replace("[[camera", "[[kamera"), "unknown field `kamera`");
+        check(
+            |good| good.split("[[camera]]").next().unwrap().to_string(),
+            "no camera is configured",
+        );
+        check(
+            |good| good.replace("file = \"walkway.avi\"", ""),
+            "exactly one of file, rtsp or usb",
+        );
+        check(
+            |good| good.replace("file = \"walkway.avi\"", "rtsp = \"http:/x\""),
+            "must begin with rtsp://",
+        );
+        check(|good| good.replace("0.5, 1.0]", "0.5, 1.5]"), "between 0 and 1");
+        check(|good| good.replace("0.5, 1.0]", "0.5, 0.0]"), "needs a length");
+        check(
+            |good| format!("{good}\n[camera.plates]\nregion = [0.5, 0.0, 0.2, 1.0]"),
+            "left < right",
+        );
+        check(
+            |good| format!("{good}\n[[camera]]\nid = \"walkway\"\nusb = 0"),
+            "is there twice",
+        );
+        check(|good| good.replace("[broker]", "[broker"), "line 6");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Path::new("nowhere/edge.toml")).unwrap_err().to_string();
+        assert!(
+            error.contains("nowhere/edge.toml") && error.contains("--config"),
+            "{error}"
+        );
+    }
+}

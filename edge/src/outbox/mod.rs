@@ -1,0 +1,314 @@
+//! The outbox: what the edge decided and central has not yet committed. Invariant: what [`Outbox::append`] returned
+//! for is on the disk, and it is forgotten only by [`Outbox::acknowledge`]. It does not know how messages are sent.
+//!
+//! SQLite in WAL mode with `synchronous = FULL`: a commit survives the loss of power, not only of the process.
+
+mod schema;
+
+use schema::MIGRATION;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, Sqlite, Transaction};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::Notify;
+use vong_wire::{AckItem, Alert, CameraId, Count, Direction, Event, EventBody, EventId, LineId, UnixMs};
+
+/// A message before it has its number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Draft {
+    /// An event; its `seq` and `sent_ms` are filled in later.
+    Event(Event),
+    /// An alert, likewise.
+    Alert(Alert),
+    /// The picture of an alert, JPEG.
+    Evidence {
+        /// The alert.
+        alert: EventId,
+        /// The picture.
+        jpeg: Vec<u8>,
+    },
+    /// A minute of a line; totals and epoch are filled in from the outbox's own.
+    Count(Count),
+}
+
+/// A message with its number, waiting to be sent or acknowledged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    /// Its number: rising by one, never used twice.
+    pub seq: u64,
+    /// How often it was handed to a broker before.
+    pub attempts: u32,
+    /// What it is, with `seq` filled in.
+    pub draft: Draft,
+}
+
+/// Running totals of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// When they began at nought.
+    pub epoch_ms: UnixMs,
+    /// Inward.
+    pub entered: u64,
+    /// Outward.
+    pub left: u64,
+}
+
+/// Why the outbox failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The folder cannot be made.
+    #[error("cannot make the data folder `{path}`: {cause}; check [device] data and the rights on it")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The file cannot be opened or is no outbox.
+    #[error("cannot open the outbox `{path}`: {cause}; check that the disk is there, writable and not full")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        cause: sqlx::Error,
+    },
+    /// Reading or writing failed.
+    #[error("the outbox failed: {0}; check that the disk is writable and not full")]
+    Store(#[from] sqlx::Error),
+    /// A message cannot be put into or taken out of JSON.
+    #[error("a message of the outbox cannot be coded")]
+    Coding(#[from] serde_json::Error),
+}
+
+/// The outbox of a device.
+#[derive(Debug)]
+pub struct Outbox {
+    pool: SqlitePool,
+    appended: Notify,
+    drained: Notify,
+}
+
+impl Outbox {
+    /// Opens the outbox of a data folder, and makes it where there is none.
+    pub async fn open(folder: &Path) -> Result<Self, OutboxError> {
+        std::fs::create_dir_all(folder).map_err(|cause| OutboxError::Folder {
+            path: folder.to_path_buf(),
+            cause,
+        })?;
+        let path = folder.join("outbox.sqlite");
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let open = |cause| OutboxError::Open {
+            path: path.clone(),
+            cause,
+        };
+        // One connection: appends are ordered by it, and SQLite has one writer anyway.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(open)?;
+        sqlx::raw_sql(MIGRATION).execute(&pool).await.map_err(open)?;
+        Ok(Self {
+            pool,
+            appended: Notify::new(),
+            drained: Notify::new(),
+        })
+    }
+
+    /// Puts messages in, all or none. Returns when they are on the disk. Crossings move their line's totals.
+    pub async fn append(&self, drafts: Vec<Draft>) -> Result<(), OutboxError> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for draft in drafts {
+            insert(&mut transaction, draft).await?;
+        }
+        transaction.commit().await?;
+        self.appended.notify_one();
+        Ok(())
+    }
+
+    /// The next messages to send, alerts first, without those in flight.
+    pub async fn due(&self, in_flight: &HashSet<u64>, limit: usize) -> Result<Vec<Pending>, OutboxError> {
+        let rows = sqlx::query("SELECT seq, kind, id, attempts, body FROM message ORDER BY lane, seq LIMIT ?")
+            .bind((in_flight.len() + limit) as i64)
+            .fetch_all(&self.pool)
+            .await?;
+        let mut pending = Vec::with_capacity(rows.len());
+        for row in rows {
+            let seq = row.try_get::<i64, _>("seq")? as u64;
+            if in_flight.contains(&seq) || pending.len() == limit {
+                continue;
+            }
+            let body: Vec<u8> = row.try_get("body")?;
+            let draft = match row.try_get::<&str, _>("kind")? {
+                "alert" => Draft::Alert(Alert {
+                    seq,
+                    ..serde_json::from_slice(&body)?
+                }),
+                "evidence" => Draft::Evidence {
+                    alert: EventId(row.try_get("id")?),
+                    jpeg: body,
+                },
+                "event" => Draft::Event(Event {
+                    seq,
+                    ..serde_json::from_slice(&body)?
+                }),
+                _ => Draft::Count(Count {
+                    seq,
+                    ..serde_json::from_slice(&body)?
+                }),
+            };
+            pending.push(Pending {
+                seq,
+                attempts: row.try_get::<i64, _>("attempts")? as u32,
+                draft,
+            });
+        }
+        Ok(pending)
+    }
+
+    /// Notes that messages were handed to a broker once more.
+    pub async fn attempted(&self, seqs: &[u64]) -> Result<(), OutboxError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for seq in seqs {
+            sqlx::query("UPDATE message SET attempts = attempts + 1 WHERE seq = ?")
+                .bind(*seq as i64)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Forgets what central has committed. An item whose id is not that of the message is left alone.
+    pub async fn acknowledge(&self, items: &[AckItem]) -> Result<(), OutboxError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for item in items {
+            sqlx::query("DELETE FROM message WHERE seq = ? AND id IS ?")
+                .bind(item.seq as i64)
+                .bind(item.id.map(|id| id.0))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        if self.depth().await? == 0 {
+            self.drained.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Messages that are not acknowledged.
+    pub async fn depth(&self) -> Result<u64, OutboxError> {
+        let depth: i64 = sqlx::query_scalar("SELECT count(*) FROM message")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(depth as u64)
+    }
+
+    /// Running totals of a line; `now_ms` begins their epoch where there are none yet.
+    pub async fn totals(&self, camera: &CameraId, line: &LineId, now_ms: UnixMs) -> Result<Totals, OutboxError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let totals = move_totals(&mut transaction, camera, line, now_ms, 0, 0).await?;
+        transaction.commit().await?;
+        Ok(totals)
+    }
+
+    /// Waits until something was appended.
+    pub async fn appended(&self) {
+        self.appended.notified().await;
+    }
+
+    /// Waits until everything is acknowledged.
+    pub async fn drained(&self) -> Result<(), OutboxError> {
+        loop {
+            let notified = self.drained.notified();
+            tokio::pin!(notified);
+            // Listening before looking, so that an acknowledgement in between is not missed.
+            notified.as_mut().enable();
+            if self.depth().await? == 0 {
+                return Ok(());
+            }
+            notified.await;
+        }
+    }
+
+    /// Closes the file; what is in it stays.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn insert(transaction: &mut Transaction<'_, Sqlite>, draft: Draft) -> Result<(), OutboxError> {
+    let (lane, kind, id, body) = match draft {
+        Draft::Alert(alert) => (0, "alert", Some(alert.id), serde_json::to_vec(&alert)?),
+        Draft::Evidence { alert, jpeg } => (1, "evidence", Some(alert), jpeg),
+        Draft::Event(event) => {
+            if let EventBody::Crossing(crossing) = &event.body {
+                let (entered, left) = match crossing.direction {
+                    Direction::In => (1, 0),
+                    Direction::Out => (0, 1),
+                };
+                move_totals(
+                    transaction,
+                    &event.camera,
+                    &crossing.line,
+                    event.camera_time_ms,
+                    entered,
+                    left,
+                )
+                .await?;
+            }
+            (2, "event", Some(event.id), serde_json::to_vec(&event)?)
+        }
+        Draft::Count(mut count) => {
+            let totals = move_totals(transaction, &count.camera, &count.line, count.minute_ms, 0, 0).await?;
+            (count.epoch_ms, count.total_in, count.total_out) = (totals.epoch_ms, totals.entered, totals.left);
+            (3, "count", None, serde_json::to_vec(&count)?)
+        }
+    };
+    sqlx::query("INSERT INTO message (lane, kind, id, body) VALUES (?, ?, ?, ?)")
+        .bind(lane)
+        .bind(kind)
+        .bind(id.map(|id| id.0))
+        .bind(body)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+async fn move_totals(
+    transaction: &mut Transaction<'_, Sqlite>,
+    camera: &CameraId,
+    line: &LineId,
+    now_ms: UnixMs,
+    entered: i64,
+    left: i64,
+) -> Result<Totals, OutboxError> {
+    let row = sqlx::query(
+        "INSERT INTO total (camera, line, epoch_ms, entered, left_) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (camera, line) DO UPDATE SET entered = entered + excluded.entered, left_ = left_ + excluded.left_
+         RETURNING epoch_ms, entered, left_",
+    )
+    .bind(camera.as_str())
+    .bind(line.as_str())
+    .bind(now_ms)
+    .bind(entered)
+    .bind(left)
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(Totals {
+        epoch_ms: row.try_get("epoch_ms")?,
+        entered: row.try_get::<i64, _>("entered")? as u64,
+        left: row.try_get::<i64, _>("left_")? as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests;
