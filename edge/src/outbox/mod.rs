@@ -37,8 +37,6 @@ pub enum Draft {
 pub struct Pending {
     /// Its number: rising by one, never used twice.
     pub seq: u64,
-    /// How often it was handed to a broker before.
-    pub attempts: u32,
     /// What it is, with `seq` filled in.
     pub draft: Draft,
 }
@@ -137,7 +135,7 @@ impl Outbox {
 
     /// The next messages to send, alerts first, without those in flight.
     pub async fn due(&self, in_flight: &HashSet<u64>, limit: usize) -> Result<Vec<Pending>, OutboxError> {
-        let rows = sqlx::query("SELECT seq, kind, id, attempts, body FROM message ORDER BY lane, seq LIMIT ?")
+        let rows = sqlx::query("SELECT seq, kind, id, body FROM message ORDER BY lane, seq LIMIT ?")
             .bind((in_flight.len() + limit) as i64)
             .fetch_all(&self.pool)
             .await?;
@@ -166,25 +164,9 @@ impl Outbox {
                     ..serde_json::from_slice(&body)?
                 }),
             };
-            pending.push(Pending {
-                seq,
-                attempts: row.try_get::<i64, _>("attempts")? as u32,
-                draft,
-            });
+            pending.push(Pending { seq, draft });
         }
         Ok(pending)
-    }
-
-    /// Notes that messages were handed to a broker once more.
-    pub async fn attempted(&self, seqs: &[u64]) -> Result<(), OutboxError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for seq in seqs {
-            sqlx::query("UPDATE message SET attempts = attempts + 1 WHERE seq = ?")
-                .bind(*seq as i64)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        Ok(transaction.commit().await?)
     }
 
     /// Forgets what central has committed. An item whose id is not that of the message is left alone.

@@ -6,7 +6,6 @@ CREATE TABLE IF NOT EXISTS message (
     lane INTEGER NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('alert', 'evidence', 'event', 'count')),
     id BLOB,
-    attempts INTEGER NOT NULL DEFAULT 0,
     body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS message_in_order ON message (lane, seq);
