@@ -1,0 +1,51 @@
+# Two commands: `make demo` shows the whole thing on this machine, `make test` runs every test.
+# Everything else is named in README.md.
+
+CARGO ?= cargo
+# One profile for the product, the demo and the tests: a new machine builds once.
+BUILD := $(CARGO) build --release --locked
+BIN := target/release
+
+.PHONY: demo test lint eval bench prepare models build clips web-test doc fmt clean-demo
+
+demo: prepare models build clips
+	$(BIN)/vong-demo $(if $(ONCE),--once)
+
+test: prepare models build clips
+	@if command -v cargo-nextest >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --release --locked --workspace --no-fail-fast && $(CARGO) test --release --locked --workspace --doc; \
+	else \
+	  $(CARGO) test --release --locked --workspace --no-fail-fast; \
+	fi
+	tests/web/run.sh
+
+# Debian packages that are missing: ffmpeg for cameras and clips, a browser for the page's tests, a free font for plates.
+prepare:
+	@deploy/prepare-debian.sh
+
+models: build-models
+	$(BIN)/vong-models fetch
+
+.PHONY: build-models
+build-models:
+	@$(BUILD) -p vong-models
+
+build:
+	$(BUILD) --workspace --bins
+
+clips: build
+	$(BIN)/vong-sample-video compose --out sample-video/clips
+
+eval: prepare models build
+	docs/measure-accuracy.sh
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
+	@command -v cargo-deny >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --offline check licenses bans sources
+	@$(CARGO) deny check advisories || echo "advisories: the database could not be read or names a crate of ours; see above"
+
+fmt:
+	$(CARGO) fmt --all

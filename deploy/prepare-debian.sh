@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing for the demo and the tests. Does nothing where all are there.
+# Not fatal by itself: what cannot be installed is named, and whoever needs it says so again when he needs it.
+set -uo pipefail
+
+missing=()
+need() { # command package
+  command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need ffmpeg ffmpeg
+need chromium chromium
+need python3 python3
+need npm npm
+python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+ls /usr/share/fonts/truetype/dejavu/DejaVuSansCondensed-Bold.ttf >/dev/null 2>&1 || missing+=(fonts-dejavu-extra)
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+echo "installing Debian packages: ${missing[*]}"
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null 2>&1; then
+    echo "not root and no sudo: install them by hand: apt-get install ${missing[*]}" >&2
+    exit 0
+  fi
+  as_root=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -5 "$log" >&2
+  echo "could not install ${missing[*]}; install them by hand and run this again" >&2
+fi
+exit 0
