@@ -7,5 +7,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod decide;
 pub mod outbox;
 pub mod publish;
+pub mod telemetry;
