@@ -10,4 +10,5 @@ pub mod config;
 pub mod decide;
 pub mod outbox;
 pub mod publish;
+pub mod sync;
 pub mod telemetry;
