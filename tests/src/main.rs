@@ -1,2 +1,2 @@
-//! placeholder
+//! placeholder until the programs it starts are there
 fn main() {}
