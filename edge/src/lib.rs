@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decide;
+pub mod lane;
 pub mod outbox;
 pub mod publish;
 pub mod sync;
