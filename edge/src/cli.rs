@@ -1,6 +1,69 @@
-//! The command line.
+//! The command line of `vong-edge`. Invariant: bad input ends with status 2 and one line that names the thing and the
+//! remedy; results go to standard output, everything else to standard error.
+
+use crate::config::{Config, ConfigError};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
-/// Runs the program.
+
+/// The appliance at the gate.
+#[derive(Debug, Parser)]
+#[command(name = "vong-edge", version, about = "Vọng edge: cameras to counts, identities and alerts")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the cameras of a configuration until told to stop.
+    Run {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Play every file once and end when central has committed what was seen.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Say what is wrong with a configuration, and where.
+    CheckConfig {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+/// Runs the program; the exit status is 0, 1 for a failure on the way, 2 for bad input.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=warn,ort=warn".into()),
+        )
+        .init();
+    match dispatch(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let bad_input = error.chain().any(|cause| cause.is::<ConfigError>() );
+            eprintln!("vong-edge: {}", one_line(&error));
+            ExitCode::from(if bad_input { 2 } else { 1 })
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run { .. } => Ok(()),
+        Command::CheckConfig { config } => {
+            let checked = Config::load(&config)?;
+            println!("{}: {} camera(s), nothing wrong", config.display(), checked.cameras.len());
+            Ok(())
+        }
+    }
+}
+
+/// The chain of causes in one line.
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").replace('\n', " ")
 }
