@@ -8,7 +8,11 @@ use std::process::ExitCode;
 
 /// The appliance at the gate.
 #[derive(Debug, Parser)]
-#[command(name = "vong-edge", version, about = "Vọng edge: cameras to counts, identities and alerts")]
+#[command(
+    name = "vong-edge",
+    version,
+    about = "Vọng edge: cameras to counts, identities and alerts"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -45,7 +49,7 @@ pub fn main() -> ExitCode {
     match dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let bad_input = error.chain().any(|cause| cause.is::<ConfigError>() );
+            let bad_input = error.chain().any(|cause| cause.is::<ConfigError>());
             eprintln!("vong-edge: {}", one_line(&error));
             ExitCode::from(if bad_input { 2 } else { 1 })
         }
@@ -57,7 +61,11 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Run { .. } => Ok(()),
         Command::CheckConfig { config } => {
             let checked = Config::load(&config)?;
-            println!("{}: {} camera(s), nothing wrong", config.display(), checked.cameras.len());
+            println!(
+                "{}: {} camera(s), nothing wrong",
+                config.display(),
+                checked.cameras.len()
+            );
             Ok(())
         }
     }

@@ -11,5 +11,6 @@ pub mod decide;
 pub mod lane;
 pub mod outbox;
 pub mod publish;
+pub mod schedule;
 pub mod sync;
 pub mod telemetry;
