@@ -36,7 +36,10 @@ impl BBoxPx {
 
     /// Centre.
     pub fn centre(&self) -> PointPx {
-        PointPx { x: (self.x1 + self.x2) / 2.0, y: (self.y1 + self.y2) / 2.0 }
+        PointPx {
+            x: (self.x1 + self.x2) / 2.0,
+            y: (self.y1 + self.y2) / 2.0,
+        }
     }
 
     /// The common part; may be empty.

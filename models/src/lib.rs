@@ -4,6 +4,11 @@
 //! Invariant: nothing is loaded whose hash is not the one in `manifest.toml` (or in a site's own manifest).
 //! Only `session.rs` names `ort`.
 
+pub mod error;
 pub mod geometry;
+pub mod session;
+pub mod store;
 
+pub use error::ModelError;
 pub use geometry::{BBoxPx, PointPx};
+pub use store::Store;

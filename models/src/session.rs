@@ -1,0 +1,169 @@
+//! ONNX sessions. Invariant: the library that is loaded is the one that was fetched and checked, never one that
+//! happens to lie on the machine, and no telemetry leaves the box. Only this file names `ort`. One session a thread.
+
+use crate::error::ModelError;
+use crate::store::Store;
+use ort::environment::Environment;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{Session as OrtSession, SessionOutputs};
+use ort::value::TensorRef;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// How a session runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads within one run; sessions of several workers share the cores, so 1 is usual.
+    pub threads: usize,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { threads: 1 }
+    }
+}
+
+/// A model, ready to run. The input tensor is kept between runs.
+#[derive(Debug)]
+pub struct Session {
+    inner: OrtSession,
+    path: PathBuf,
+    input: Vec<f32>,
+}
+
+/// The outputs of one run.
+#[derive(Debug)]
+pub struct Outputs<'s> {
+    inner: SessionOutputs<'s>,
+    path: &'s Path,
+}
+
+/// One output: its shape and its values, row-major.
+#[derive(Debug, Clone, Copy)]
+pub struct Tensor<'o> {
+    /// Sizes of the dimensions.
+    pub shape: &'o [i64],
+    /// The values.
+    pub data: &'o [f32],
+}
+
+static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+fn environment(library: &Path) -> Result<Environment, ModelError> {
+    let mut loaded = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((first, environment)) = &*loaded {
+        if first != library {
+            tracing::debug!(loaded = %first.display(), asked = %library.display(), "ONNX Runtime is loaded already");
+        }
+        return Ok(environment.clone());
+    }
+    if !library.is_file() {
+        return Err(ModelError::Missing {
+            path: library.to_path_buf(),
+        });
+    }
+    let failed = |cause: String| ModelError::Library {
+        path: library.to_path_buf(),
+        cause,
+    };
+    let environment = ort::init_from(library)
+        .map_err(|error| failed(error.to_string()))?
+        .with_name("vong")
+        .with_telemetry(false)
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    environment.set_log_level(ort::logging::LogLevel::Warning);
+    *loaded = Some((library.to_path_buf(), environment.clone()));
+    Ok(environment)
+}
+
+impl Session {
+    /// Opens a model file, whose hash the caller has checked, with the store's ONNX Runtime.
+    pub fn open(store: &Store, model: &Path, options: SessionOptions) -> Result<Self, ModelError> {
+        let environment = environment(&store.onnx_runtime())?;
+        let failed = |cause: String| ModelError::Session {
+            path: model.to_path_buf(),
+            cause,
+        };
+        let open = || -> Result<OrtSession, String> {
+            OrtSession::builder(&environment)
+                .map_err(|error| error.to_string())?
+                .with_optimization_level(GraphOptimizationLevel::All)
+                .map_err(|error| error.to_string())?
+                .with_intra_threads(options.threads.max(1))
+                .map_err(|error| error.to_string())?
+                // A spinning thread takes the core from the worker beside it.
+                .with_intra_op_spinning(false)
+                .map_err(|error| error.to_string())?
+                .commit_from_file(model)
+                .map_err(|error| error.to_string())
+        };
+        let inner = open().map_err(failed)?;
+        Ok(Self {
+            inner,
+            path: model.to_path_buf(),
+            input: Vec::new(),
+        })
+    }
+
+    /// Runs the model on one input. `fill` gets the input tensor, row-major, `shape` long, holding what the last run
+    /// left in it where the size is the same, else zeros.
+    pub fn run(&mut self, shape: &[usize], fill: impl FnOnce(&mut [f32])) -> Result<Outputs<'_>, ModelError> {
+        let size = shape.iter().product();
+        if self.input.len() != size {
+            self.input.clear();
+            self.input.resize(size, 0.0);
+        }
+        fill(&mut self.input);
+        let path = &self.path;
+        let failed = |error: ort::Error| ModelError::Session {
+            path: path.clone(),
+            cause: error.to_string(),
+        };
+        let input = TensorRef::from_array_view((shape, self.input.as_slice())).map_err(failed)?;
+        let inner = self.inner.run(ort::inputs![input]).map_err(failed)?;
+        Ok(Outputs { inner, path })
+    }
+
+    /// Number of outputs.
+    pub fn output_count(&self) -> usize {
+        self.inner.outputs().len()
+    }
+
+    /// A text of the model's own metadata.
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        self.inner.metadata().ok()?.custom(key)
+    }
+}
+
+impl Outputs<'_> {
+    /// Output by its place.
+    pub fn at(&self, index: usize) -> Result<Tensor<'_>, ModelError> {
+        if index >= self.inner.len() {
+            return Err(self.fault(format!("it has no output number {index}")));
+        }
+        self.tensor(&self.inner[index])
+    }
+
+    /// Output by its name.
+    pub fn named(&self, name: &str) -> Result<Tensor<'_>, ModelError> {
+        match self.inner.get(name) {
+            Some(value) => self.tensor(value),
+            None => Err(self.fault(format!("it has no output `{name}`"))),
+        }
+    }
+
+    fn tensor<'o>(&'o self, value: &'o ort::value::DynValue) -> Result<Tensor<'o>, ModelError> {
+        let (shape, data) = value
+            .try_extract_tensor::<f32>()
+            .map_err(|error| self.fault(error.to_string()))?;
+        Ok(Tensor { shape, data })
+    }
+
+    fn fault(&self, cause: String) -> ModelError {
+        ModelError::Session {
+            path: self.path.to_path_buf(),
+            cause,
+        }
+    }
+}
