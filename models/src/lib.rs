@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod geometry;
+pub mod plate;
 pub mod session;
 pub mod store;
 
