@@ -4,12 +4,19 @@
 //! Invariant: nothing is loaded whose hash is not the one in `manifest.toml` (or in a site's own manifest).
 //! Only `session.rs` names `ort`.
 
+pub mod detect;
+pub mod detection;
 pub mod error;
+pub mod face;
 pub mod geometry;
+pub mod manifest;
+pub mod picture;
 pub mod plate;
 pub mod session;
 pub mod store;
 
+pub use detection::Detection;
 pub use error::ModelError;
 pub use geometry::{BBoxPx, PointPx};
+pub use manifest::{Job, Manifest};
 pub use store::Store;

@@ -160,7 +160,7 @@ impl Outputs<'_> {
         Ok(Tensor { shape, data })
     }
 
-    fn fault(&self, cause: String) -> ModelError {
+    pub(crate) fn fault(&self, cause: String) -> ModelError {
         ModelError::Session {
             path: self.path.to_path_buf(),
             cause,

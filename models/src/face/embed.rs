@@ -1,0 +1,115 @@
+//! A face as a unit vector. The chip is warped onto the model's template by its five points and looked at twice, as it
+//! is and mirrored; the two vectors are added. On pictures of one person the sum varies less than either.
+
+use crate::error::ModelError;
+use crate::geometry::PointPx;
+use crate::manifest::{Family, Job, Manifest, Model};
+use crate::picture::{Normalise, Similarity};
+use crate::session::{Session, SessionOptions};
+use crate::store::Store;
+use image::RgbImage;
+
+/// A face as a unit vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// Id of the model that made it.
+    pub model: String,
+    /// The vector, of length 1.
+    pub vector: Vec<f32>,
+}
+
+impl Embedding {
+    /// Cosine similarity, -1 to 1; none between embeddings of different models.
+    pub fn similarity(&self, other: &Self) -> Option<f32> {
+        let comparable = self.model == other.model && self.vector.len() == other.vector.len();
+        comparable.then(|| self.vector.iter().zip(&other.vector).map(|(a, b)| a * b).sum())
+    }
+}
+
+/// Makes embeddings; one a thread.
+#[derive(Debug)]
+pub struct FaceEmbedder {
+    session: Session,
+    model: Model,
+    template: [[f32; 2]; 5],
+    normalise: Normalise,
+}
+
+impl FaceEmbedder {
+    /// Opens the model with this id, or the default one, with this many threads a run.
+    pub fn open(store: &Store, manifest: &Manifest, id: Option<&str>, threads: usize) -> Result<Self, ModelError> {
+        let model = manifest.model(Job::Embedding, id)?.clone();
+        let wrong = |message: String| ModelError::Manifest {
+            manifest: "manifest.toml".into(),
+            message,
+        };
+        if !matches!(model.family, Family::DlibResnet | Family::Arcface) {
+            let family = model.family;
+            return Err(wrong(format!(
+                "model `{}`: family {family:?} makes no embeddings; use dlib-resnet or arcface",
+                model.id
+            )));
+        }
+        let template = model
+            .template
+            .ok_or_else(|| wrong(format!("model `{}` has no template of five points", model.id)))?;
+        let session = Session::open(
+            store,
+            &manifest.checked_file(store, &model)?,
+            SessionOptions { threads },
+        )?;
+        let normalise = Normalise::of(&model);
+        Ok(Self {
+            session,
+            model,
+            template,
+            normalise,
+        })
+    }
+
+    /// Id of the model, which its embeddings carry.
+    pub fn model(&self) -> &str {
+        &self.model.id
+    }
+
+    /// Cosine similarity from which two of its embeddings are one person, unless a list has its own.
+    pub fn default_threshold(&self) -> f32 {
+        self.model.threshold.unwrap_or(1.0)
+    }
+
+    /// The embedding of the face with these five points; none if the points coincide.
+    ///
+    /// # Errors
+    /// When ONNX Runtime fails or the model's output is no vector.
+    pub fn embed(&mut self, picture: &RgbImage, points: &[PointPx; 5]) -> Result<Option<Embedding>, ModelError> {
+        let Some(similarity) = Similarity::fit(points, &self.template) else {
+            return Ok(None);
+        };
+        let mut vector = self.look(picture, &similarity, false)?;
+        let mirrored = self.look(picture, &similarity, true)?;
+        vector.iter_mut().zip(&mirrored).for_each(|(a, b)| *a += b);
+        Ok(normalised(vector).map(|vector| Embedding {
+            model: self.model.id.clone(),
+            vector,
+        }))
+    }
+
+    fn look(&mut self, picture: &RgbImage, similarity: &Similarity, mirror: bool) -> Result<Vec<f32>, ModelError> {
+        let [width, height] = self.model.size;
+        let normalise = self.normalise;
+        let outputs = self.session.run(&[1, 3, height, width], |tensor| {
+            similarity.warp(picture, width, height, mirror, &normalise, tensor);
+        })?;
+        let vector = outputs.at(0)?.data.to_vec();
+        normalised(vector).ok_or_else(|| outputs.fault("its embedding has no length".into()))
+    }
+}
+
+fn normalised(mut vector: Vec<f32>) -> Option<Vec<f32>> {
+    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    if !(length.is_finite() && length > 1e-6) {
+        return None;
+    }
+    vector.iter_mut().for_each(|v| *v /= length);
+    Some(vector)
+}

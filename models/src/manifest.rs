@@ -1,0 +1,265 @@
+//! Which models there are and what a wrapper must know of each. Invariant: a family is code, a model is manifest alone,
+//! and a file is handed out only after its hash was compared.
+
+use crate::error::ModelError;
+use crate::store::Store;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+const BUILT_IN: &str = include_str!("../manifest.toml");
+
+/// What a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Job {
+    /// Persons and vehicles.
+    Objects,
+    /// Faces with five points.
+    Faces,
+    /// Face embeddings.
+    Embedding,
+    /// Rows of text on plates.
+    PlateRows,
+    /// The text of a row.
+    PlateText,
+    /// Whole plates.
+    PlateReader,
+}
+
+/// How a model's input is made and its output read: one piece of code each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// NanoDet: three class outputs, three box outputs of eleven bins a side.
+    Nanodet,
+    /// YOLOX: one output, centre and size in cells, objectness and classes.
+    Yolox,
+    /// CenterFace: heat, scale, offset, landmarks at stride 4.
+    Centerface,
+    /// YuNet: class, objectness, box, points at strides 8, 16, 32.
+    Yunet,
+    /// dlib's ResNet-34.
+    DlibResnet,
+    /// Any embedding of the ArcFace kind: one chip in, one vector out.
+    Arcface,
+    /// PP-OCR text detector (DB).
+    PpocrDet,
+    /// PP-OCR recogniser (CTC).
+    PpocrRec,
+    /// A plate reader of our own (CTC over both rows).
+    PlateCtc,
+}
+
+/// Order of the colour planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Red first.
+    #[default]
+    Rgb,
+    /// Blue first.
+    Bgr,
+}
+
+/// One model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Names the model in configurations, telemetry and embeddings.
+    pub id: String,
+    /// What it is for.
+    pub job: Job,
+    /// Which code runs it.
+    pub family: Family,
+    /// Its file: in the store, or relative to a site's own manifest.
+    pub file: PathBuf,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Input width and height, px; the longest sides where the model takes any size.
+    pub size: [usize; 2],
+    /// Order of the colour planes.
+    #[serde(default)]
+    pub order: Order,
+    /// Subtracted from 0-255 values, in the model's own order of planes.
+    #[serde(default)]
+    pub mean: [f32; 3],
+    /// Divisor after that.
+    #[serde(default = "ones")]
+    pub std: [f32; 3],
+    /// Colour of the margin, 0-255, in the model's own order of planes.
+    #[serde(default)]
+    pub pad: [f32; 3],
+    /// Boxes that overlap more than this are one (intersection over union).
+    #[serde(default = "default_nms")]
+    pub nms: f32,
+    /// Where the five points of a face go, px of the chip.
+    #[serde(default)]
+    pub template: Option<[[f32; 2]; 5]>,
+    /// Cosine similarity from which two embeddings are one person, unless a list has its own.
+    #[serde(default)]
+    pub threshold: Option<f32>,
+}
+
+fn ones() -> [f32; 3] {
+    [1.0; 3]
+}
+
+fn default_nms() -> f32 {
+    0.5
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    defaults: BTreeMap<Job, String>,
+    #[serde(default, rename = "model")]
+    models: Vec<Model>,
+}
+
+/// The built-in manifest, with a site's own laid over it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    defaults: BTreeMap<Job, String>,
+    models: BTreeMap<String, (Model, Option<PathBuf>)>,
+}
+
+impl Manifest {
+    /// The built-in manifest, and a site's own where there is one.
+    pub fn load(site: Option<&Path>) -> Result<Self, ModelError> {
+        let mut manifest = Self {
+            defaults: BTreeMap::new(),
+            models: BTreeMap::new(),
+        };
+        manifest.add(BUILT_IN, "manifest.toml", None)?;
+        if let Some(path) = site {
+            let text = std::fs::read_to_string(path).map_err(|cause| ModelError::Unreadable {
+                path: path.to_path_buf(),
+                cause,
+            })?;
+            let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
+            manifest.add(&text, &path.to_string_lossy(), Some(folder))?;
+        }
+        Ok(manifest)
+    }
+
+    fn add(&mut self, text: &str, name: &str, folder: Option<PathBuf>) -> Result<(), ModelError> {
+        let wrong = |message: String| ModelError::Manifest {
+            manifest: name.to_string(),
+            message,
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = 1 + text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
+            wrong(format!("line {line}: {}", error.message().replace('\n', ", ")))
+        })?;
+        for model in file.models {
+            if model.size.contains(&0) || model.std.contains(&0.0) {
+                return Err(wrong(format!("model `{}`: size and std must not be nought", model.id)));
+            }
+            if model.job == Job::Embedding && model.template.is_none() {
+                return Err(wrong(format!(
+                    "model `{}`: an embedding needs a template of five points",
+                    model.id
+                )));
+            }
+            self.models.insert(model.id.clone(), (model, folder.clone()));
+        }
+        for (job, id) in file.defaults {
+            match self.models.get(&id) {
+                Some((model, _)) if model.job == job => self.defaults.insert(job, id),
+                Some(_) => return Err(wrong(format!("defaults: model `{id}` is not for {job:?}"))),
+                None => return Err(wrong(format!("defaults: there is no model `{id}`"))),
+            };
+        }
+        Ok(())
+    }
+
+    /// The model with this id, or the default one of a job.
+    pub fn model(&self, job: Job, id: Option<&str>) -> Result<&Model, ModelError> {
+        let wrong = |message: String| ModelError::Manifest {
+            manifest: "manifest.toml".into(),
+            message,
+        };
+        let id = match id.or(self.defaults.get(&job).map(String::as_str)) {
+            Some(id) => id,
+            None => return Err(wrong(format!("there is no default model for {job:?}"))),
+        };
+        let known = || {
+            self.models
+                .values()
+                .filter(|(model, _)| model.job == job)
+                .map(|(model, _)| model.id.as_str())
+        };
+        match self.models.get(id) {
+            Some((model, _)) if model.job == job => Ok(model),
+            _ => Err(wrong(format!(
+                "no model `{id}` for {job:?}; known are {}",
+                known().collect::<Vec<_>>().join(", ")
+            ))),
+        }
+    }
+
+    /// All models, by id.
+    pub fn models(&self) -> impl Iterator<Item = &Model> {
+        self.models.values().map(|(model, _)| model)
+    }
+
+    /// The file of a model, after its hash was compared.
+    pub fn checked_file(&self, store: &Store, model: &Model) -> Result<PathBuf, ModelError> {
+        let folder = self.models.get(&model.id).and_then(|(_, folder)| folder.clone());
+        let path = match folder {
+            Some(folder) => folder.join(&model.file),
+            None => store.root().join(&model.file),
+        };
+        check_hash(&path, &model.sha256)?;
+        Ok(path)
+    }
+}
+
+/// Compares a file's SHA-256 with the expected one; a file is read once a process.
+pub fn check_hash(path: &Path, expected: &str) -> Result<(), ModelError> {
+    static CHECKED: Mutex<Option<HashSet<(PathBuf, String)>>> = Mutex::new(None);
+    let key = (path.to_path_buf(), expected.to_string());
+    let mut checked = CHECKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let checked = checked.get_or_insert_default();
+    if checked.contains(&key) {
+        return Ok(());
+    }
+    let found = sha256_of(path)?;
+    if found != expected {
+        return Err(ModelError::WrongHash {
+            path: path.to_path_buf(),
+            expected: expected.to_string(),
+            found,
+        });
+    }
+    checked.insert(key);
+    Ok(())
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub fn sha256_of(path: &Path) -> Result<String, ModelError> {
+    let unreadable = |cause: std::io::Error| match cause.kind() {
+        std::io::ErrorKind::NotFound => ModelError::Missing {
+            path: path.to_path_buf(),
+        },
+        _ => ModelError::Unreadable {
+            path: path.to_path_buf(),
+            cause,
+        },
+    };
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut buffer).map_err(unreadable)?;
+        if read == 0 {
+            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hash.update(&buffer[..read]);
+    }
+}
