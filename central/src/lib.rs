@@ -1,1 +1,8 @@
-//! placeholder
+//! The office: takes in what the edges publish, keeps it, and serves the operations centre. Floor 2: knows `wire` and
+//! `models`; knows nothing of the edge but what crosses the wire.
+//!
+//! The flow: `ingest` (broker, decoding, batches) -> `store` -> `service` (what the page needs to know) -> `api`, `web`.
+
+pub mod config;
+pub mod domain;
+pub mod store;

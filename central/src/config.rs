@@ -1,0 +1,361 @@
+//! The office's configuration file. Invariant: a [`Config`] that exists has been checked, so that no later stage has to
+//! refuse what it says. Unknown keys are errors: a typing mistake must not move the evidence in silence.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything in the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the seed files: what a first start knows.
+    pub seeds: Option<PathBuf>,
+    /// The page and the API.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// The broker, inside this process or outside.
+    #[serde(default)]
+    pub broker: BrokerConfig,
+    /// Where everything is kept.
+    pub store: StoreConfig,
+    /// Where the pictures of alerts are kept.
+    pub evidence: EvidenceConfig,
+    /// The models that embed the photographs of lists.
+    #[serde(default)]
+    pub models: ModelsConfig,
+    /// When an alert is too old to be an alarm.
+    #[serde(default)]
+    pub alarm: AlarmConfig,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port of the page.
+    #[serde(default = "default_http")]
+    pub listen: SocketAddr,
+}
+
+/// `[broker]`: exactly one of the two; neither written means inside with its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// A broker within this process.
+    pub inside: Option<InsideConfig>,
+    /// A broker that runs elsewhere.
+    pub outside: Option<OutsideConfig>,
+}
+
+/// `[broker.inside]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InsideConfig {
+    /// Address and port for the devices.
+    #[serde(default = "default_mqtt")]
+    pub listen: SocketAddr,
+}
+
+/// `[broker.outside]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutsideConfig {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "default_mqtt_port")]
+    pub port: u16,
+    /// Name of this office at the broker; unique among its clients.
+    #[serde(default = "default_client")]
+    pub client: String,
+    /// User at the broker.
+    pub user: Option<String>,
+    /// File that holds the password alone.
+    pub password_file: Option<PathBuf>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// A SQLite file; its folder is made where it is missing.
+    pub sqlite: PathBuf,
+}
+
+/// `[evidence]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceConfig {
+    /// Folder for the pictures.
+    pub folder: PathBuf,
+    /// Days after which a picture is deleted.
+    #[serde(default = "default_keep_days")]
+    pub keep_days: u32,
+}
+
+/// `[models]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelsConfig {
+    /// Folder of the fetched models; `VONG_STORE` or `models/store` where not said.
+    pub store: Option<PathBuf>,
+    /// A site's own manifest, beside the built-in one.
+    pub manifest: Option<PathBuf>,
+    /// Model id for finding faces.
+    pub faces: Option<String>,
+    /// Model id for face embeddings.
+    pub embedding: Option<String>,
+}
+
+/// `[alarm]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmConfig {
+    /// Seconds after which a replayed alert is shown, but raises no alarm.
+    #[serde(default = "default_time_limit_s")]
+    pub time_limit_s: u32,
+}
+
+fn default_http() -> SocketAddr {
+    ([127, 0, 0, 1], 8080).into()
+}
+fn default_mqtt_port() -> u16 {
+    1883
+}
+fn default_mqtt() -> SocketAddr {
+    ([127, 0, 0, 1], default_mqtt_port()).into()
+}
+fn default_client() -> String {
+    "vong-central".into()
+}
+fn default_keep_days() -> u32 {
+    30
+}
+fn default_time_limit_s() -> u32 {
+    300
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: default_http() }
+    }
+}
+
+impl Default for AlarmConfig {
+    fn default() -> Self {
+        Self {
+            time_limit_s: default_time_limit_s(),
+        }
+    }
+}
+
+/// Which broker a checked configuration asks for.
+#[derive(Debug, Clone)]
+pub enum Broker {
+    /// Within this process.
+    Inside(InsideConfig),
+    /// Elsewhere.
+    Outside(OutsideConfig),
+}
+
+impl BrokerConfig {
+    /// The one that is meant.
+    pub fn chosen(&self) -> Broker {
+        match &self.outside {
+            Some(outside) => Broker::Outside(outside.clone()),
+            None => Broker::Inside(self.inside.clone().unwrap_or(InsideConfig { listen: default_mqtt() })),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read configuration `{path}`: {cause}; name an existing file with --config")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// No TOML, or a key that is unknown, missing or of the wrong kind.
+    #[error("configuration `{path}`, line {line}: {message}; correct that line")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// Well formed, but it cannot work.
+    #[error("configuration `{path}`, {place}: {message}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Section and key.
+        place: &'static str,
+        /// What is wrong and what to write instead.
+        message: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to the file's folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |cause| ConfigError::Unreadable {
+            path: path.to_path_buf(),
+            cause,
+        };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mut config = Self::parse(&text, path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let absolute = |file: &mut PathBuf| *file = folder.join(&file);
+        absolute(&mut config.store.sqlite);
+        absolute(&mut config.evidence.folder);
+        config.seeds.iter_mut().for_each(absolute);
+        config.models.store.iter_mut().for_each(absolute);
+        config.models.manifest.iter_mut().for_each(absolute);
+        let outside = config.broker.outside.as_mut();
+        outside
+            .and_then(|outside| outside.password_file.as_mut())
+            .into_iter()
+            .for_each(absolute);
+        Ok(config)
+    }
+
+    /// Reads and checks a text; `path` is for messages only.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = 1 + text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
+            ConfigError::Syntax {
+                path: path.to_path_buf(),
+                line,
+                message: error.message().replace('\n', ", "),
+            }
+        })?;
+        match config.first_fault() {
+            None => Ok(config),
+            Some((place, message)) => Err(ConfigError::Value {
+                path: path.to_path_buf(),
+                place,
+                message,
+            }),
+        }
+    }
+
+    fn first_fault(&self) -> Option<(&'static str, &'static str)> {
+        if self.broker.inside.is_some() && self.broker.outside.is_some() {
+            return Some(("[broker]", "write either [broker.inside] or [broker.outside], not both"));
+        }
+        if let Some(outside) = &self.broker.outside {
+            if outside.host.trim().is_empty() {
+                return Some(("[broker.outside] host", "is empty; write the broker's name or address"));
+            }
+            if outside.user.is_some() != outside.password_file.is_some() {
+                return Some(("[broker.outside]", "write both user and password_file, or neither"));
+            }
+        }
+        if self.store.sqlite.as_os_str().is_empty() {
+            return Some(("[store] sqlite", "is empty; write the path of the database file"));
+        }
+        if self.evidence.folder.as_os_str().is_empty() {
+            return Some((
+                "[evidence] folder",
+                "is empty; write the folder for the pictures of alerts",
+            ));
+        }
+        if !(1..=3650).contains(&self.evidence.keep_days) {
+            return Some(("[evidence] keep_days", "must be 1 to 3650"));
+        }
+        if !(1..=86_400).contains(&self.alarm.time_limit_s) {
+            return Some(("[alarm] time_limit_s", "must be 1 to 86400"));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        seeds = "seeds"
+        [http]
+        listen = "127.0.0.1:8080"
+        [broker.inside]
+        listen = "127.0.0.1:1883"
+        [store]
+        sqlite = "var/vong.sqlite"
+        [evidence]
+        folder = "var/evidence"
+    "#;
+
+    fn check(change: impl Fn(&str) -> String, expected: &str) {
+        let changed = change(GOOD);
+        assert_ne!(changed, GOOD, "the change for {expected:?} changes nothing");
+        let error = Config::parse(&changed, Path::new("central.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+        assert!(
+            error.contains("central.toml") && !error.contains('\n'),
+            "{error:?} is not one line that names the file"
+        );
+    }
+
+    #[test]
+    fn a_good_file_is_taken() {
+        let config = Config::parse(GOOD, Path::new("central.toml")).unwrap();
+        assert_eq!((config.evidence.keep_days, config.alarm.time_limit_s), (30, 300));
+        assert!(matches!(config.broker.chosen(), Broker::Inside(inside) if inside.listen.port() == 1883));
+    }
+
+    #[test]
+    fn bad_files_are_answered_with_place_and_remedy() {
+        let to = |from: &'static str, to: &'static str| move |good: &str| good.replace(from, to);
+        check(to("[http]", "[htp]"), "unknown field `htp`");
+        check(to("listen = \"127.0.0.1:8080\"", "listen = \"here\""), "line 4");
+        check(to("[store]", "[stores]"), "unknown field `stores`");
+        check(to("sqlite = \"var/vong.sqlite\"", ""), "missing field `sqlite`");
+        check(to("\"var/vong.sqlite\"", "\"\""), "path of the database file");
+        check(to("\"var/evidence\"", "\"\""), "folder for the pictures");
+        check(to("[evidence]", "[evidence]\nkeep_days = 0"), "must be 1 to 3650");
+        check(
+            to("[store]", "[alarm]\ntime_limit_s = 0\n[store]"),
+            "must be 1 to 86400",
+        );
+        check(to("[store]", "[broker.outside]\nhost = \"b\"\n[store]"), "not both");
+        check(to("[store]", "[store"), "line 7");
+        let outside = "[broker.outside]\nhost = \"b\"\nuser = \"u\"\n[unused]";
+        check(
+            move |good| {
+                good.replace("[broker.inside]\n        listen = \"127.0.0.1:1883\"", outside)
+                    .replace("[unused]", "")
+            },
+            "both user and password_file",
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Path::new("nowhere/central.toml")).unwrap_err().to_string();
+        assert!(
+            error.contains("nowhere/central.toml") && error.contains("--config"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.toml");
+        std::fs::write(&path, GOOD).unwrap();
+        let config = Config::load(&path).unwrap();
+        assert_eq!(config.store.sqlite, folder.path().join("var/vong.sqlite"));
+        assert_eq!(config.seeds, Some(folder.path().join("seeds")));
+    }
+}
