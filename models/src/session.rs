@@ -72,7 +72,7 @@ fn environment(library: &Path) -> Result<Environment, ModelError> {
         .with_telemetry(false)
         .build()
         .map_err(|error| failed(error.to_string()))?;
-    environment.set_log_level(ort::logging::LogLevel::Warning);
+    environment.set_log_level(ort::logging::LogLevel::Error);
     *loaded = Some((library.to_path_buf(), environment.clone()));
     Ok(environment)
 }
@@ -87,6 +87,9 @@ impl Session {
         };
         let open = || -> Result<OrtSession, String> {
             OrtSession::builder(&environment)
+                .map_err(|error| error.to_string())?
+                // At its own level it warns of every weight that a model carries in vain.
+                .with_log_level(ort::logging::LogLevel::Error)
                 .map_err(|error| error.to_string())?
                 .with_optimization_level(GraphOptimizationLevel::All)
                 .map_err(|error| error.to_string())?
