@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod count;
 pub mod decide;
 pub mod lane;
 pub mod outbox;
@@ -14,3 +15,4 @@ pub mod publish;
 pub mod schedule;
 pub mod sync;
 pub mod telemetry;
+pub mod track;

@@ -1,0 +1,272 @@
+//! Detections become tracks. Invariant: an id is given once, ids rise, and a track is either seen in this step or
+//! coasting on its last velocity. Knows time in seconds, never frames: frames may be missing, at 1 to 30 a second.
+//!
+//! Association in the manner of ByteTrack (Zhang 2022): sure detections first, then unsure ones, which may continue a
+//! track but never begin one. Memory is kept between steps.
+
+mod assign;
+mod associate;
+mod kalman;
+
+pub use assign::Assigner;
+pub use kalman::MotionModel;
+
+use kalman::BoxFilter;
+use vong_models::BBoxPx;
+use vong_models::Detection;
+use vong_wire::ObjectClass;
+
+#[cfg(test)]
+mod tests;
+
+/// How tracks are made. The defaults serve persons and vehicles alike; scores are those of NanoDet.
+#[derive(Debug, Clone)]
+pub struct TrackerConfig {
+    /// Detections below this are not looked at.
+    pub least_score: f32,
+    /// Detections from here on are sure.
+    pub sure_score: f32,
+    /// A sure detection from here on may begin a track.
+    pub birth_score: f32,
+    /// Sightings until a track is believed.
+    pub sightings_to_confirm: u32,
+    /// Seconds that an unconfirmed track waits for its next sighting.
+    pub unconfirmed_s: f64,
+    /// Seconds that a confirmed track is kept without being seen.
+    pub lost_s: f64,
+    /// Least likeness (0 to 1) for a sure, an unsure, a first second sighting.
+    pub least_likeness: Likeness,
+    /// The motion of things.
+    pub motion: MotionModel,
+}
+
+/// Least likeness for a pair, per stage of the association.
+#[derive(Debug, Clone, Copy)]
+pub struct Likeness {
+    /// Sure detection and confirmed track.
+    pub sure: f32,
+    /// Unsure detection and a track seen a moment ago.
+    pub unsure: f32,
+    /// Second sighting of something new.
+    pub second: f32,
+}
+
+impl Default for TrackerConfig {
+    fn default() -> Self {
+        Self {
+            least_score: 0.12,
+            sure_score: 0.4,
+            birth_score: 0.45,
+            sightings_to_confirm: 3,
+            unconfirmed_s: 0.35,
+            lost_s: 3.0,
+            least_likeness: Likeness {
+                sure: 0.15,
+                unsure: 0.4,
+                second: 0.25,
+            },
+            motion: MotionModel::default(),
+        }
+    }
+}
+
+/// What is known of a track now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackState {
+    /// Seen, but too seldom yet to be believed: not to be counted or shown.
+    New,
+    /// Seen in this step.
+    Seen,
+    /// Not seen in this step (or no detection was run); its box is where it should be by now.
+    Coasting,
+}
+
+/// One thing followed through the picture.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// Given once; rises.
+    pub id: u64,
+    /// Where it is; where it should be while coasting.
+    pub bbox: BBoxPx,
+    /// Velocity of the centre, px/s.
+    pub velocity: [f32; 2],
+    /// The class that its sightings add up to.
+    pub class: ObjectClass,
+    /// Score of the last sighting.
+    pub score: f32,
+    /// Whether it is seen now.
+    pub state: TrackState,
+    /// First sighting, s.
+    pub born_s: f64,
+    /// Last sighting, s.
+    pub last_seen_s: f64,
+    /// How often it was seen.
+    pub sightings: u32,
+    /// Whether it was believed at least once.
+    pub confirmed: bool,
+}
+
+/// A track with its filter.
+#[derive(Debug)]
+struct Followed {
+    track: Track,
+    filter: BoxFilter,
+    /// Sum of the scores per class, in the order of [`class_slot`].
+    votes: [f32; 6],
+    /// The box of the last sighting, as detected.
+    last_box: BBoxPx,
+    /// Paired in this step.
+    paired: bool,
+}
+
+/// Follows what a detector finds.
+#[derive(Debug)]
+pub struct Tracker {
+    config: TrackerConfig,
+    followed: Vec<Followed>,
+    shown: Vec<Track>,
+    now_s: Option<f64>,
+    next_id: u64,
+    scratch: associate::Scratch,
+}
+
+impl Tracker {
+    /// A tracker that has seen nothing.
+    pub fn new(config: TrackerConfig) -> Self {
+        Self {
+            config,
+            followed: Vec::new(),
+            shown: Vec::new(),
+            now_s: None,
+            next_id: 1,
+            scratch: associate::Scratch::default(),
+        }
+    }
+
+    /// Takes in the detections of one picture, taken at `at_s` (any origin, rising). Returns all live tracks, new ones
+    /// and coasting ones included: see [`TrackState`].
+    pub fn step(&mut self, at_s: f64, detections: &[Detection]) -> &[Track] {
+        self.advance(at_s);
+        self.associate(at_s, detections);
+        self.bury(at_s);
+        self.show(at_s)
+    }
+
+    /// Moves on to a picture in which nothing was looked for: no track is blamed for not being seen in it.
+    pub fn coast(&mut self, at_s: f64) -> &[Track] {
+        self.advance(at_s);
+        self.bury(at_s);
+        self.show(at_s)
+    }
+
+    /// The tracks as of the last step.
+    pub fn tracks(&self) -> &[Track] {
+        &self.shown
+    }
+
+    fn advance(&mut self, at_s: f64) {
+        let dt = self.now_s.map_or(0.0, |before| (at_s - before).max(0.0)) as f32;
+        self.now_s = Some(self.now_s.map_or(at_s, |before| before.max(at_s)));
+        for followed in &mut self.followed {
+            followed.paired = false;
+            if dt > 0.0 {
+                followed.filter.predict(dt, &self.config.motion);
+            }
+        }
+    }
+
+    fn bury(&mut self, at_s: f64) {
+        let config = &self.config;
+        self.followed.retain(|followed| {
+            let unseen_s = at_s - followed.track.last_seen_s;
+            unseen_s
+                <= if followed.track.confirmed {
+                    config.lost_s
+                } else {
+                    config.unconfirmed_s.max(0.0)
+                }
+        });
+    }
+
+    fn show(&mut self, _at_s: f64) -> &[Track] {
+        self.shown.clear();
+        for followed in &mut self.followed {
+            let track = &mut followed.track;
+            track.bbox = followed.filter.bbox();
+            track.velocity = followed.filter.velocity();
+            track.state = match (track.confirmed, followed.paired) {
+                (false, _) => TrackState::New,
+                (true, true) => TrackState::Seen,
+                (true, false) => TrackState::Coasting,
+            };
+            self.shown.push(track.clone());
+        }
+        &self.shown
+    }
+}
+
+impl Followed {
+    fn new(id: u64, at_s: f64, seen: &Detection, config: &TrackerConfig) -> Self {
+        let filter = BoxFilter::new(&seen.bbox, &config.motion);
+        let mut votes = [0.0; 6];
+        votes[class_slot(seen.class)] = seen.score;
+        let confirmed = config.sightings_to_confirm <= 1;
+        Self {
+            track: Track {
+                id,
+                bbox: seen.bbox,
+                velocity: [0.0; 2],
+                class: seen.class,
+                score: seen.score,
+                state: TrackState::New,
+                born_s: at_s,
+                last_seen_s: at_s,
+                sightings: 1,
+                confirmed,
+            },
+            filter,
+            votes,
+            last_box: seen.bbox,
+            paired: true,
+        }
+    }
+
+    fn sighted(&mut self, at_s: f64, seen: &Detection, config: &TrackerConfig) {
+        // An unsure box is also an ill-fitting one (NSA Kalman, Du 2021, in a gentler form).
+        let doubt = 1.0 + 1.5 * (1.0 - seen.score);
+        self.filter.correct(&seen.bbox, doubt, &config.motion);
+        self.votes[class_slot(seen.class)] += seen.score;
+        let best = self
+            .votes
+            .iter()
+            .enumerate()
+            .fold(0, |best, (n, &v)| if v > self.votes[best] { n } else { best });
+        self.track.class = CLASSES[best];
+        self.track.score = seen.score;
+        self.track.last_seen_s = at_s;
+        self.track.sightings += 1;
+        self.track.confirmed |= self.track.sightings >= config.sightings_to_confirm;
+        self.last_box = seen.bbox;
+        self.paired = true;
+    }
+}
+
+const CLASSES: [ObjectClass; 6] = [
+    ObjectClass::Person,
+    ObjectClass::Bicycle,
+    ObjectClass::Car,
+    ObjectClass::Motorcycle,
+    ObjectClass::Bus,
+    ObjectClass::Truck,
+];
+
+fn class_slot(class: ObjectClass) -> usize {
+    match class {
+        ObjectClass::Person => 0,
+        ObjectClass::Bicycle => 1,
+        ObjectClass::Car => 2,
+        ObjectClass::Motorcycle => 3,
+        ObjectClass::Bus => 4,
+        ObjectClass::Truck => 5,
+    }
+}

@@ -1,0 +1,125 @@
+//! Tracks of simple scenes; the hard ones are in the tests of the counter.
+
+use super::*;
+use std::time::Instant;
+
+fn person(x: f32, y: f32, score: f32) -> Detection {
+    Detection {
+        bbox: BBoxPx::new(x - 15.0, y - 40.0, x + 15.0, y + 40.0),
+        score,
+        class: ObjectClass::Person,
+    }
+}
+
+#[test]
+fn one_walker_is_one_track_at_any_rate() {
+    for fps in [1.0, 2.0, 5.0, 10.0, 30.0] {
+        let mut tracker = Tracker::new(TrackerConfig {
+            unconfirmed_s: 1.5,
+            ..TrackerConfig::default()
+        });
+        let mut ids = Vec::new();
+        for n in 0..(8.0 * fps) as usize {
+            let at_s = n as f64 / fps;
+            ids.extend(
+                tracker
+                    .step(at_s, &[person(100.0 + 45.0 * at_s as f32, 200.0, 0.8)])
+                    .iter()
+                    .map(|track| track.id),
+            );
+        }
+        ids.dedup();
+        assert_eq!(ids, [1], "{fps} frames a second");
+    }
+}
+
+#[test]
+fn a_second_behind_a_pillar_keeps_the_id() {
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    let mut last = Vec::new();
+    for n in 0..60 {
+        let hidden = (25..36).contains(&n);
+        let seen = person(100.0 + 4.0 * n as f32, 200.0, 0.8);
+        let at_s = f64::from(n) / 10.0;
+        let tracks = tracker.step(at_s, if hidden { &[] } else { std::slice::from_ref(&seen) });
+        if hidden {
+            assert_eq!(tracks[0].state, TrackState::Coasting);
+        }
+        last = tracks.iter().map(|track| (track.id, track.state)).collect();
+    }
+    assert_eq!(last, [(1, TrackState::Seen)]);
+}
+
+#[test]
+fn an_unsure_detection_continues_a_track_but_begins_none() {
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    for n in 0..10 {
+        assert!(
+            tracker
+                .step(f64::from(n) / 10.0, &[person(100.0, 200.0, 0.2)])
+                .is_empty()
+        );
+    }
+    for n in 10..20 {
+        tracker.step(f64::from(n) / 10.0, &[person(100.0, 200.0, 0.7)]);
+    }
+    for n in 20..80 {
+        tracker.step(f64::from(n) / 10.0, &[person(100.0, 200.0, 0.2)]);
+    }
+    assert_eq!(tracker.tracks().len(), 1);
+    assert_eq!(tracker.tracks()[0].state, TrackState::Seen);
+}
+
+#[test]
+fn ids_are_given_once_and_rise() {
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    let mut highest = 0;
+    for n in 0..400 {
+        // A new person every two seconds, far from the one before.
+        let place = (n / 20 * 137 % 900) as f32;
+        for track in tracker.step(f64::from(n) / 10.0, &[person(place, 300.0, 0.8)]) {
+            assert!(track.id + 3 >= highest, "id {} came after {highest}", track.id);
+            highest = highest.max(track.id);
+        }
+    }
+    assert!(highest >= 15, "{highest} ids for 20 persons");
+}
+
+#[test]
+fn a_person_never_becomes_a_car() {
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    for n in 0..10 {
+        tracker.step(f64::from(n) / 10.0, &[person(100.0, 200.0, 0.8)]);
+    }
+    let car = Detection {
+        class: ObjectClass::Car,
+        ..person(100.0, 200.0, 0.8)
+    };
+    for n in 10..14 {
+        tracker.step(f64::from(n) / 10.0, &[car]);
+    }
+    let classes: Vec<_> = tracker.tracks().iter().map(|track| track.class).collect();
+    assert_eq!(classes, [ObjectClass::Person, ObjectClass::Car]);
+}
+
+#[test]
+fn crowds_are_followed_in_time() {
+    for (walkers, limit_ms) in [(50, 0.1), (200, 1.0)] {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        let mut detections = Vec::new();
+        let mut fastest_ms = f64::INFINITY;
+        for n in 0..200 {
+            detections.clear();
+            for k in 0..walkers {
+                let (x, y) = ((k % 20 * 45) as f32, (k / 20 * 50) as f32);
+                let way = if k % 2 == 0 { 3.0 } else { -3.0 };
+                detections.push(person(x + way * n as f32, y + (n * k % 3) as f32, 0.8));
+            }
+            let start = Instant::now();
+            tracker.step(f64::from(n) / 10.0, &detections);
+            fastest_ms = start.elapsed().as_secs_f64().mul_add(1e3, 0.0).min(fastest_ms);
+        }
+        println!("{walkers} walkers: {fastest_ms:.3} ms a step");
+        assert!(fastest_ms < limit_ms, "{walkers} walkers took {fastest_ms:.3} ms");
+    }
+}
