@@ -13,6 +13,7 @@ pub mod lane;
 pub mod outbox;
 pub mod publish;
 pub mod schedule;
+pub mod source;
 pub mod sync;
 pub mod telemetry;
 pub mod track;

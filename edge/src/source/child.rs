@@ -1,0 +1,149 @@
+//! A decoding child: `ffmpeg`, which hands over raw RGB pictures on a pipe. Invariant: whatever happens, the child is
+//! ended and reaped when this is dropped. Knows no cameras and no files, only arguments.
+
+use super::stderr::{self, Complaints, Head};
+use super::{SourceError, SourceOptions};
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use image::RgbImage;
+use std::io::Read;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often a wait looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+/// A picture larger than this is not one: 100 megapixels.
+const PIXEL_LIMIT: u64 = 100_000_000;
+
+/// What came from the child.
+#[derive(Debug)]
+pub(super) enum Got {
+    /// A picture, with its place in the stream, s, where known.
+    Frame(Option<f64>),
+    /// Nothing for too long.
+    Stalled,
+    /// The child closed its pipe, or the caller's stop was called.
+    Ended,
+}
+
+/// A running `ffmpeg`.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    child: Child,
+    pixels: ChildStdout,
+    heads: Receiver<Head>,
+    complaints: Complaints,
+    reader: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Decoder {
+    /// Starts a child that decodes the first video stream of `input`, which must be an argument that ffmpeg cannot take
+    /// for an option.
+    pub(super) fn start(before_input: &[&str], input: &str, options: &SourceOptions) -> Result<Self, SourceError> {
+        let mut child = Command::new("ffmpeg")
+            .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-threads", "1"])
+            .args(before_input)
+            .args(["-i", input, "-map", "0:v:0", "-filter_threads", "1", "-vf", &filters(options)])
+            .args(["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|cause| SourceError::NoDecoder { program: "ffmpeg", cause })?;
+        let pixels = child.stdout.take().expect("standard output is a pipe");
+        let errors = child.stderr.take().expect("standard error is a pipe");
+        let (sender, heads) = unbounded();
+        let complaints = Complaints::default();
+        let (kept, secret) = (complaints.clone(), stderr::secret_of(input));
+        let reader = std::thread::Builder::new()
+            .name("ffmpeg-stderr".into())
+            .spawn(move || stderr::read(errors, secret, &sender, &kept));
+        match reader {
+            Ok(reader) => {
+                Ok(Self { child, pixels, heads, complaints, reader: Some(reader), stop: options.stop.clone() })
+            }
+            Err(cause) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(SourceError::NoDecoder { program: "ffmpeg", cause })
+            }
+        }
+    }
+
+    /// Waits for the next picture, for `patience` at most.
+    pub(super) fn read(&mut self, image: &mut RgbImage, patience: Duration) -> Got {
+        let since = Instant::now();
+        let head = loop {
+            if self.stop.is_cancelled() {
+                return Got::Ended;
+            }
+            match self.heads.recv_timeout(LOOK) {
+                Ok(head) => break head,
+                Err(RecvTimeoutError::Timeout) if since.elapsed() < patience => {}
+                Err(RecvTimeoutError::Timeout) => return Got::Stalled,
+                Err(RecvTimeoutError::Disconnected) => return Got::Ended,
+            }
+        };
+        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
+            return Got::Ended;
+        }
+        if (image.width(), image.height()) != (head.width, head.height) {
+            *image = RgbImage::new(head.width, head.height);
+        }
+        match self.pixels.read_exact(image) {
+            Ok(()) => Got::Frame(head.pts_s),
+            Err(_) => Got::Ended,
+        }
+    }
+
+    /// What the child said last. Complete once it has ended.
+    pub(super) fn last_words(&mut self) -> Option<String> {
+        self.end();
+        self.complaints.last()
+    }
+
+    fn end(&mut self) {
+        // A child that has ended by itself cannot be killed: no news.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Frames that are too many go first, so that they cost no scaling; `showinfo` comes last, so that it tells the size
+/// that is handed over.
+fn filters(options: &SourceOptions) -> String {
+    let mut chain = String::new();
+    if let Some(fps) = options.max_fps.filter(|fps| fps.is_finite() && *fps > 0.0) {
+        // A twentieth early counts as in time: clocks of cameras jitter.
+        chain += &format!("select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,{:.4})',", 0.95 / fps);
+    }
+    if let Some((width, height)) = options.size {
+        chain += &format!("scale={width}:{height}:flags=area,");
+    }
+    chain + "format=rgb24,showinfo=checksum=0"
+}
+
+/// Waits, but not beyond the stop; says whether it may go on.
+pub(super) fn wait(stop: &CancellationToken, until: Instant) -> bool {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if stop.is_cancelled() {
+            return false;
+        }
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(LOOK));
+    }
+}

@@ -1,0 +1,171 @@
+//! Pictures of a video file. Invariant: every frame of the file is handed over, in order, or the source ends in an
+//! error: a figure measured on half a file would look like one measured on the whole.
+
+use super::child::{Decoder, Got, wait};
+use super::{Frame, Next, Source, SourceError, SourceOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use vong_wire::UnixMs;
+
+/// How fast a file is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// As fast as its frames are taken.
+    #[default]
+    AsTaken,
+    /// At its own speed, like a camera.
+    OwnSpeed,
+}
+
+/// How a file is to be played.
+#[derive(Debug, Clone, Default)]
+pub struct FileOptions {
+    /// How fast.
+    pub pace: Pace,
+    /// Begin again at the end, for ever.
+    pub repeat: bool,
+    /// Time of the first frame.
+    pub start_ms: UnixMs,
+    /// Size, rate, stop.
+    pub source: SourceOptions,
+}
+
+/// A decoder that says nothing for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Frame time where a file does not tell, s.
+const GUESSED_FRAME_S: f64 = 0.04;
+/// Headers count a frame or two that are never shown.
+const MISSING_ALLOWED: u64 = 2;
+
+/// A video file.
+#[derive(Debug)]
+pub struct FileSource {
+    path: PathBuf,
+    options: FileOptions,
+    announced: Option<u64>,
+    decoder: Option<Decoder>,
+    seq: u64,
+    /// Frames of this round through the file.
+    frames: u64,
+    /// Place of the round's first frame in the stream and, on the outside, since the very first frame, s.
+    round: (f64, f64),
+    at_s: f64,
+    frame_s: f64,
+    began: Option<Instant>,
+}
+
+impl FileSource {
+    /// Looks at the file and starts decoding it.
+    ///
+    /// # Errors
+    /// When there is no such file, it is empty, or ffmpeg is not installed. What is inside shows when it is read.
+    pub fn open(path: &Path, options: FileOptions) -> Result<Self, SourceError> {
+        let missing = || SourceError::Missing { path: path.to_owned() };
+        let found = std::fs::metadata(path).map_err(|_| missing())?;
+        let no_video = |what| SourceError::NoVideo { path: path.to_owned(), what };
+        if found.is_dir() {
+            return Err(no_video("a folder"));
+        }
+        if found.is_file() && found.len() == 0 {
+            return Err(no_video("empty"));
+        }
+        let mut source = Self {
+            path: path.to_owned(),
+            announced: options.source.max_fps.is_none().then(|| announced_frames(path)).flatten(),
+            options,
+            decoder: None,
+            seq: 0,
+            frames: 0,
+            round: (0.0, 0.0),
+            at_s: 0.0,
+            frame_s: GUESSED_FRAME_S,
+            began: None,
+        };
+        source.decoder = Some(source.start()?);
+        Ok(source)
+    }
+
+    fn start(&self) -> Result<Decoder, SourceError> {
+        // The prefix keeps a name like `concat:..` or `-x.mp4` from being anything but a file.
+        Decoder::start(&[], &format!("file:{}", self.path.display()), &self.options.source)
+    }
+
+    /// Takes the time of a frame from its place in the stream.
+    fn clock_in(&mut self, pts_s: Option<f64>) {
+        let before = self.at_s;
+        if self.frames == 0 {
+            self.round.0 = pts_s.unwrap_or(0.0);
+            self.round.1 = if self.seq == 0 { 0.0 } else { before + self.frame_s };
+            self.at_s = self.round.1;
+        } else {
+            let told = pts_s.map(|pts_s| pts_s - self.round.0 + self.round.1);
+            self.at_s = told.filter(|told| *told > before).unwrap_or(before + self.frame_s);
+            if told == Some(self.at_s) {
+                self.frame_s = (self.at_s - before).min(1.0);
+            }
+        }
+    }
+
+    fn ended(&mut self) -> Result<Next, SourceError> {
+        let last_words = self.decoder.take().and_then(|mut decoder| decoder.last_words());
+        if self.options.source.stop.is_cancelled() {
+            return Ok(Next::Ended);
+        }
+        if self.frames == 0 {
+            let reason = last_words.unwrap_or_else(|| "there is no picture in it".into());
+            return Err(SourceError::Unreadable { path: self.path.clone(), reason });
+        }
+        if let Some(announced) = self.announced
+            && self.frames + MISSING_ALLOWED.max(announced / 200) < announced
+        {
+            return Err(SourceError::Short { path: self.path.clone(), frames: self.frames, announced });
+        }
+        if !self.options.repeat {
+            return Ok(Next::Ended);
+        }
+        self.frames = 0;
+        self.decoder = Some(self.start()?);
+        Ok(Next::Cut)
+    }
+}
+
+impl Source for FileSource {
+    fn next(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
+        let Some(decoder) = &mut self.decoder else { return Ok(Next::Ended) };
+        let pts_s = match decoder.read(&mut frame.image, PATIENCE) {
+            Got::Frame(pts_s) => pts_s,
+            Got::Ended => return self.ended(),
+            Got::Stalled => {
+                self.decoder = None;
+                let reason = format!("no frame for {} s", PATIENCE.as_secs());
+                return Err(SourceError::Unreadable { path: self.path.clone(), reason });
+            }
+        };
+        self.clock_in(pts_s);
+        frame.at_s = self.at_s;
+        frame.at_ms = self.options.start_ms + (self.at_s * 1e3).round() as UnixMs;
+        frame.seq = self.seq;
+        self.seq += 1;
+        self.frames += 1;
+        if self.options.pace == Pace::OwnSpeed {
+            let began = *self.began.get_or_insert_with(Instant::now);
+            if !wait(&self.options.source.stop, began + Duration::from_secs_f64(self.at_s)) {
+                return Ok(Next::Ended);
+            }
+        }
+        Ok(Next::Frame)
+    }
+}
+
+/// Frames that the file's header promises; not every format says.
+fn announced_frames(path: &Path) -> Option<u64> {
+    let answer = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-show_entries", "stream=nb_frames", "-of", "csv=p=0"])
+        .arg(format!("file:{}", path.display()))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    String::from_utf8_lossy(&answer.stdout).trim().trim_end_matches(',').parse().ok()
+}

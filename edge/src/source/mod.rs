@@ -1,0 +1,155 @@
+//! Pictures from cameras and files. Invariant: frames come in the order in which they were taken, with rising sequence
+//! numbers and times; a source that has ended delivers nothing more. Knows nothing of what is looked for in them.
+//!
+//! Files and network cameras are decoded by a child process, so that a broken stream can never take the appliance down.
+
+mod child;
+mod file;
+mod rtsp;
+mod stderr;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "usb")]
+mod usb;
+
+pub use file::{FileOptions, FileSource, Pace};
+pub use rtsp::RtspSource;
+#[cfg(feature = "usb")]
+pub use usb::UsbSource;
+
+use crate::clock::Clock;
+use crate::config::CameraSource;
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use vong_wire::UnixMs;
+
+/// One picture. Kept by the caller and filled again and again: its memory is reused.
+#[derive(Debug, Clone, Default)]
+pub struct Frame {
+    /// The pixels.
+    pub image: RgbImage,
+    /// When it was taken: of a file its start plus the place in it, of a camera the time of arrival.
+    pub at_ms: UnixMs,
+    /// The same in seconds since the first frame of this source: what trackers are given.
+    pub at_s: f64,
+    /// Counts the frames of this source from 0.
+    pub seq: u64,
+}
+
+/// What came of waiting for a frame.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame is in the buffer.
+    Frame,
+    /// The next frame does not continue the ones before: a file begins again, a camera was found again.
+    Cut,
+    /// The camera is lost; asking again waits a while and connects anew.
+    Lost(SourceError),
+    /// Nothing more will come.
+    Ended,
+}
+
+/// Something that delivers pictures.
+pub trait Source: Send {
+    /// Waits for the next frame.
+    ///
+    /// # Errors
+    /// When no frame will ever come: a file that is missing, corrupt or cut short, a programme that is not installed.
+    fn next(&mut self, frame: &mut Frame) -> Result<Next, SourceError>;
+}
+
+/// How a source is to be read.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// Size to scale to, px.
+    pub size: Option<(u32, u32)>,
+    /// Frames a second at most.
+    pub max_fps: Option<f64>,
+    /// Ends the source at once.
+    pub stop: CancellationToken,
+}
+
+/// Opens the source of a camera. `name` is the camera's id, for error texts.
+///
+/// # Errors
+/// When the source can never work; a network camera that does not answer is not an error but [`Next::Lost`].
+pub fn open(
+    name: &str,
+    source: &CameraSource,
+    repeat: bool,
+    options: SourceOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<Box<dyn Source>, SourceError> {
+    match source {
+        CameraSource::File(path) => {
+            let file = FileOptions { pace: Pace::OwnSpeed, repeat, start_ms: clock.now_ms(), source: options };
+            Ok(Box::new(FileSource::open(path, file)?))
+        }
+        CameraSource::Rtsp(url) => Ok(Box::new(RtspSource::new(name, url, options, clock))),
+        #[cfg(feature = "usb")]
+        CameraSource::Usb(number) => Ok(Box::new(UsbSource::new(name, *number, options, clock))),
+        #[cfg(not(feature = "usb"))]
+        CameraSource::Usb(_) => Err(SourceError::NoUsb { camera: name.to_owned() }),
+    }
+}
+
+/// Why pictures do not come.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No such file.
+    #[error("video `{path}` does not exist; name an existing file")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder, or a file without content.
+    #[error("video `{path}` is {what}; name a video file")]
+    NoVideo {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        what: &'static str,
+    },
+    /// Nothing in it can be decoded.
+    #[error("cannot read video `{path}`: {reason}; give a file that ffmpeg can play")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What ffmpeg said.
+        reason: String,
+    },
+    /// It stops before its end.
+    #[error("video `{path}` is cut short: {frames} of {announced} frames could be read; copy it again")]
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// Frames that came.
+        frames: u64,
+        /// Frames that its header promises.
+        announced: u64,
+    },
+    /// The decoder cannot be started.
+    #[error("cannot start `{program}`: {cause}; install the package ffmpeg")]
+    NoDecoder {
+        /// The programme.
+        program: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A camera does not deliver.
+    #[error("cannot read camera `{camera}`: {reason}; check its address, cable and password")]
+    Lost {
+        /// The camera.
+        camera: String,
+        /// What is known; passwords masked.
+        reason: String,
+    },
+    /// Built without USB cameras.
+    #[error("camera `{camera}` is a USB camera, but this program was built without them; build with --features usb")]
+    NoUsb {
+        /// The camera.
+        camera: String,
+    },
+}

@@ -1,0 +1,103 @@
+//! Pictures of a network camera. Invariant: a camera that is away is asked again for ever, after growing and jittered
+//! waits, and the address is never written anywhere: it may hold a password.
+
+use super::child::{Decoder, Got, wait};
+use super::{Frame, Next, Source, SourceError, SourceOptions};
+use crate::clock::Clock;
+use crate::publish::Backoff;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use vong_wire::UnixMs;
+
+/// A camera that delivers no frame for so long is lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Arguments for a network camera: TCP, since lost packets smear pictures; a silent socket is closed after ten seconds.
+const BEFORE_INPUT: [&str; 8] =
+    ["-rtsp_transport", "tcp", "-timeout", "10000000", "-fflags", "nobuffer", "-flags", "low_delay"];
+
+/// A network camera.
+pub struct RtspSource {
+    camera: String,
+    url: String,
+    options: SourceOptions,
+    clock: Arc<dyn Clock>,
+    decoder: Option<Decoder>,
+    backoff: Backoff,
+    retry_at: Option<Instant>,
+    first_ms: Option<UnixMs>,
+    last_ms: UnixMs,
+    seq: u64,
+    /// A frame came since the last connection.
+    delivered: bool,
+    cut: bool,
+}
+
+impl RtspSource {
+    /// A camera by its id and address. Connects when the first frame is asked for.
+    pub fn new(camera: &str, url: &str, options: SourceOptions, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            camera: camera.to_owned(),
+            url: url.to_owned(),
+            options,
+            clock,
+            decoder: None,
+            backoff: Backoff::default(),
+            retry_at: None,
+            first_ms: None,
+            last_ms: 0,
+            seq: 0,
+            delivered: false,
+            cut: false,
+        }
+    }
+
+    fn lost(&mut self, reason: String) -> Next {
+        self.decoder = None;
+        self.cut |= self.seq > 0;
+        if std::mem::take(&mut self.delivered) {
+            self.backoff.reset();
+        }
+        self.retry_at = Some(Instant::now() + self.backoff.next(&mut rand::rng()));
+        Next::Lost(SourceError::Lost { camera: self.camera.clone(), reason })
+    }
+}
+
+impl Source for RtspSource {
+    fn next(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
+        if let Some(retry_at) = self.retry_at.take()
+            && !wait(&self.options.stop, retry_at)
+        {
+            return Ok(Next::Ended);
+        }
+        if self.options.stop.is_cancelled() {
+            return Ok(Next::Ended);
+        }
+        if self.decoder.is_none() {
+            // Other schemes than rtsp do not know its options.
+            let options: &[&str] = if self.url.starts_with("rtsp") { &BEFORE_INPUT } else { &[] };
+            self.decoder = Some(Decoder::start(options, &self.url, &self.options)?);
+            if std::mem::take(&mut self.cut) {
+                return Ok(Next::Cut);
+            }
+        }
+        let decoder = self.decoder.as_mut().expect("it was just started");
+        match decoder.read(&mut frame.image, PATIENCE) {
+            Got::Frame(_) => {}
+            Got::Stalled => return Ok(self.lost(format!("no frame for {} s", PATIENCE.as_secs()))),
+            Got::Ended if self.options.stop.is_cancelled() => return Ok(Next::Ended),
+            Got::Ended => {
+                let said = decoder.last_words().unwrap_or_else(|| "the stream ended".into());
+                return Ok(self.lost(said));
+            }
+        }
+        self.delivered = true;
+        // The system's clock may be set back; a camera's time only rises.
+        self.last_ms = self.clock.now_ms().max(self.last_ms + 1);
+        let first_ms = *self.first_ms.get_or_insert(self.last_ms);
+        frame.at_ms = self.last_ms;
+        frame.at_s = (self.last_ms - first_ms) as f64 / 1e3;
+        frame.seq = self.seq;
+        self.seq += 1;
+        Ok(Next::Frame)
+    }
+}

@@ -1,0 +1,141 @@
+//! What ffmpeg writes to its standard error: one line a frame with its size and time, and complaints. Invariant: no
+//! password leaves this file. Knows text only.
+
+use crossbeam_channel::Sender;
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is known of a frame before its pixels come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Head {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Place in the stream, s; not known for some streams.
+    pub(super) pts_s: Option<f64>,
+}
+
+/// The last complaints, shared with the thread that reads them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Complaints(Arc<Mutex<VecDeque<String>>>);
+
+const KEPT_LINES: usize = 8;
+const LINE_LIMIT: usize = 300;
+
+impl Complaints {
+    fn add(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    /// The last line, which says most.
+    pub(super) fn last(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
+    }
+}
+
+/// Reads until the child closes its standard error; sends the head of each frame.
+pub(super) fn read(stderr: impl Read, secret: Option<String>, heads: &Sender<Head>, complaints: &Complaints) {
+    let mut reader = BufReader::new(stderr);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        // A line without end must not fill the memory.
+        match (&mut reader).take(16 * 1024).read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let line = String::from_utf8_lossy(&bytes);
+        let line = line.trim();
+        if let Some(head) = head_of(line) {
+            if heads.send(head).is_err() {
+                // Nobody reads frames any more; go on draining so that the child can end in peace.
+                continue;
+            }
+        } else if is_complaint(line) {
+            complaints.add(masked(line, secret.as_deref()).chars().take(LINE_LIMIT).collect());
+        }
+    }
+}
+
+/// Reads a line of the filter `showinfo`:
+/// `[Parsed_showinfo_1 @ 0x..] [info] n: 3 pts: 1536 pts_time:0.12 ... s:640x480 ...`
+fn head_of(line: &str) -> Option<Head> {
+    let (_, info) = line.strip_prefix("[Parsed_showinfo")?.split_once("] n:")?;
+    let mut size = None;
+    let mut pts_s = None;
+    for word in info.split_ascii_whitespace() {
+        if let Some(text) = word.strip_prefix("s:") {
+            let (width, height) = text.split_once('x')?;
+            size = Some((width.parse().ok()?, height.parse().ok()?));
+        } else if let Some(text) = word.strip_prefix("pts_time:") {
+            pts_s = text.parse().ok();
+        }
+    }
+    let (width, height) = size?;
+    Some(Head { width, height, pts_s })
+}
+
+/// Everything that ffmpeg says at the level "error" and above, which is marked by `-loglevel level+info`.
+fn is_complaint(line: &str) -> bool {
+    line.contains("[error]") || line.contains("[fatal]") || line.contains("[panic]")
+}
+
+/// A line for people: without level and address of the part that speaks, and without the password.
+fn masked(line: &str, secret: Option<&str>) -> String {
+    let mut text = line.to_owned();
+    for level in ["[error] ", "[fatal] ", "[panic] "] {
+        text = text.replace(level, "");
+    }
+    if let Some((before, after)) = text.split_once(" @ 0x")
+        && let Some((_, rest)) = after.split_once("] ")
+    {
+        text = format!("{}: {rest}", before.trim_start_matches('['));
+    }
+    match secret {
+        Some(secret) if !secret.is_empty() => text.replace(secret, "***"),
+        _ => text,
+    }
+}
+
+/// User and password of an address, as written in it.
+pub(super) fn secret_of(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (secret, _) = authority.rsplit_once('@')?;
+    Some(secret.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_showinfo_is_read() {
+        let line = "[Parsed_showinfo_1 @ 0x55b5] [info] n:  12 pts:   6144 pts_time:0.48    pos:   155239 fmt:rgb24 sar:1/1 \
+                    s:640x480 i:P iskey:1 type:I";
+        assert_eq!(head_of(line), Some(Head { width: 640, height: 480, pts_s: Some(0.48) }));
+        for other in [
+            "",
+            "[Parsed_showinfo_1 @ 0x55b5] [info] color_range:pc",
+            "[Parsed_showinfo_1 @ 0x55b5] [info] n: 1 pts: 0 s:ax3",
+            "Stream #0:0: Video: mpeg4, 640x480",
+        ] {
+            assert_eq!(head_of(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_masked() {
+        let url = "rtsp://admin:s3cret@10.0.0.7:554/stream?x=a@b";
+        let secret = secret_of(url);
+        assert_eq!(secret.as_deref(), Some("admin:s3cret"));
+        let said = masked(&format!("[rtsp @ 0x55aa] [error] method DESCRIBE failed for {url}"), secret.as_deref());
+        assert_eq!(said, "rtsp: method DESCRIBE failed for rtsp://***@10.0.0.7:554/stream?x=a@b");
+        assert_eq!(secret_of("rtsp://10.0.0.7/stream"), None);
+        assert_eq!(secret_of("gate.mp4"), None);
+    }
+}
