@@ -43,15 +43,43 @@ impl Decoder {
     /// for an option.
     pub(super) fn start(before_input: &[&str], input: &str, options: &SourceOptions) -> Result<Self, SourceError> {
         let mut child = Command::new("ffmpeg")
-            .args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-threads", "1"])
+            .args([
+                "-nostdin",
+                "-hide_banner",
+                "-nostats",
+                "-loglevel",
+                "level+info",
+                "-threads",
+                "1",
+            ])
             .args(before_input)
-            .args(["-i", input, "-map", "0:v:0", "-filter_threads", "1", "-vf", &filters(options)])
-            .args(["-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"])
+            .args([
+                "-i",
+                input,
+                "-map",
+                "0:v:0",
+                "-filter_threads",
+                "1",
+                "-vf",
+                &filters(options),
+            ])
+            .args([
+                "-fps_mode",
+                "passthrough",
+                "-pix_fmt",
+                "rgb24",
+                "-f",
+                "rawvideo",
+                "pipe:1",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|cause| SourceError::NoDecoder { program: "ffmpeg", cause })?;
+            .map_err(|cause| SourceError::NoDecoder {
+                program: "ffmpeg",
+                cause,
+            })?;
         let pixels = child.stdout.take().expect("standard output is a pipe");
         let errors = child.stderr.take().expect("standard error is a pipe");
         let (sender, heads) = unbounded();
@@ -61,13 +89,21 @@ impl Decoder {
             .name("ffmpeg-stderr".into())
             .spawn(move || stderr::read(errors, secret, &sender, &kept));
         match reader {
-            Ok(reader) => {
-                Ok(Self { child, pixels, heads, complaints, reader: Some(reader), stop: options.stop.clone() })
-            }
+            Ok(reader) => Ok(Self {
+                child,
+                pixels,
+                heads,
+                complaints,
+                reader: Some(reader),
+                stop: options.stop.clone(),
+            }),
             Err(cause) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(SourceError::NoDecoder { program: "ffmpeg", cause })
+                Err(SourceError::NoDecoder {
+                    program: "ffmpeg",
+                    cause,
+                })
             }
         }
     }
@@ -126,7 +162,10 @@ fn filters(options: &SourceOptions) -> String {
     let mut chain = String::new();
     if let Some(fps) = options.max_fps.filter(|fps| fps.is_finite() && *fps > 0.0) {
         // A twentieth early counts as in time: clocks of cameras jitter.
-        chain += &format!("select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,{:.4})',", 0.95 / fps);
+        chain += &format!(
+            "select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,{:.4})',",
+            0.95 / fps
+        );
     }
     if let Some((width, height)) = options.size {
         chain += &format!("scale={width}:{height}:flags=area,");

@@ -63,7 +63,10 @@ impl FileSource {
     pub fn open(path: &Path, options: FileOptions) -> Result<Self, SourceError> {
         let missing = || SourceError::Missing { path: path.to_owned() };
         let found = std::fs::metadata(path).map_err(|_| missing())?;
-        let no_video = |what| SourceError::NoVideo { path: path.to_owned(), what };
+        let no_video = |what| SourceError::NoVideo {
+            path: path.to_owned(),
+            what,
+        };
         if found.is_dir() {
             return Err(no_video("a folder"));
         }
@@ -72,7 +75,12 @@ impl FileSource {
         }
         let mut source = Self {
             path: path.to_owned(),
-            announced: options.source.max_fps.is_none().then(|| announced_frames(path)).flatten(),
+            announced: options
+                .source
+                .max_fps
+                .is_none()
+                .then(|| announced_frames(path))
+                .flatten(),
             options,
             decoder: None,
             seq: 0,
@@ -114,12 +122,19 @@ impl FileSource {
         }
         if self.frames == 0 {
             let reason = last_words.unwrap_or_else(|| "there is no picture in it".into());
-            return Err(SourceError::Unreadable { path: self.path.clone(), reason });
+            return Err(SourceError::Unreadable {
+                path: self.path.clone(),
+                reason,
+            });
         }
         if let Some(announced) = self.announced
             && self.frames + MISSING_ALLOWED.max(announced / 200) < announced
         {
-            return Err(SourceError::Short { path: self.path.clone(), frames: self.frames, announced });
+            return Err(SourceError::Short {
+                path: self.path.clone(),
+                frames: self.frames,
+                announced,
+            });
         }
         if !self.options.repeat {
             return Ok(Next::Ended);
@@ -132,14 +147,19 @@ impl FileSource {
 
 impl Source for FileSource {
     fn next(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
-        let Some(decoder) = &mut self.decoder else { return Ok(Next::Ended) };
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(Next::Ended);
+        };
         let pts_s = match decoder.read(&mut frame.image, PATIENCE) {
             Got::Frame(pts_s) => pts_s,
             Got::Ended => return self.ended(),
             Got::Stalled => {
                 self.decoder = None;
                 let reason = format!("no frame for {} s", PATIENCE.as_secs());
-                return Err(SourceError::Unreadable { path: self.path.clone(), reason });
+                return Err(SourceError::Unreadable {
+                    path: self.path.clone(),
+                    reason,
+                });
             }
         };
         self.clock_in(pts_s);
@@ -161,11 +181,24 @@ impl Source for FileSource {
 /// Frames that the file's header promises; not every format says.
 fn announced_frames(path: &Path) -> Option<u64> {
     let answer = Command::new("ffprobe")
-        .args(["-v", "error", "-select_streams", "v:0", "-show_entries", "stream=nb_frames", "-of", "csv=p=0"])
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v:0",
+            "-show_entries",
+            "stream=nb_frames",
+            "-of",
+            "csv=p=0",
+        ])
         .arg(format!("file:{}", path.display()))
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
         .ok()?;
-    String::from_utf8_lossy(&answer.stdout).trim().trim_end_matches(',').parse().ok()
+    String::from_utf8_lossy(&answer.stdout)
+        .trim()
+        .trim_end_matches(',')
+        .parse()
+        .ok()
 }

@@ -84,14 +84,21 @@ pub fn open(
 ) -> Result<Box<dyn Source>, SourceError> {
     match source {
         CameraSource::File(path) => {
-            let file = FileOptions { pace: Pace::OwnSpeed, repeat, start_ms: clock.now_ms(), source: options };
+            let file = FileOptions {
+                pace: Pace::OwnSpeed,
+                repeat,
+                start_ms: clock.now_ms(),
+                source: options,
+            };
             Ok(Box::new(FileSource::open(path, file)?))
         }
         CameraSource::Rtsp(url) => Ok(Box::new(RtspSource::new(name, url, options, clock))),
         #[cfg(feature = "usb")]
         CameraSource::Usb(number) => Ok(Box::new(UsbSource::new(name, *number, options, clock))),
         #[cfg(not(feature = "usb"))]
-        CameraSource::Usb(_) => Err(SourceError::NoUsb { camera: name.to_owned() }),
+        CameraSource::Usb(_) => Err(SourceError::NoUsb {
+            camera: name.to_owned(),
+        }),
     }
 }
 

@@ -12,8 +12,16 @@ use vong_wire::UnixMs;
 /// A camera that delivers no frame for so long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Arguments for a network camera: TCP, since lost packets smear pictures; a silent socket is closed after ten seconds.
-const BEFORE_INPUT: [&str; 8] =
-    ["-rtsp_transport", "tcp", "-timeout", "10000000", "-fflags", "nobuffer", "-flags", "low_delay"];
+const BEFORE_INPUT: [&str; 8] = [
+    "-rtsp_transport",
+    "tcp",
+    "-timeout",
+    "10000000",
+    "-fflags",
+    "nobuffer",
+    "-flags",
+    "low_delay",
+];
 
 /// A network camera.
 pub struct RtspSource {
@@ -58,7 +66,10 @@ impl RtspSource {
             self.backoff.reset();
         }
         self.retry_at = Some(Instant::now() + self.backoff.next(&mut rand::rng()));
-        Next::Lost(SourceError::Lost { camera: self.camera.clone(), reason })
+        Next::Lost(SourceError::Lost {
+            camera: self.camera.clone(),
+            reason,
+        })
     }
 }
 
@@ -74,7 +85,11 @@ impl Source for RtspSource {
         }
         if self.decoder.is_none() {
             // Other schemes than rtsp do not know its options.
-            let options: &[&str] = if self.url.starts_with("rtsp") { &BEFORE_INPUT } else { &[] };
+            let options: &[&str] = if self.url.starts_with("rtsp") {
+                &BEFORE_INPUT
+            } else {
+                &[]
+            };
             self.decoder = Some(Decoder::start(options, &self.url, &self.options)?);
             if std::mem::take(&mut self.cut) {
                 return Ok(Next::Cut);

@@ -117,7 +117,14 @@ mod tests {
     fn a_line_of_showinfo_is_read() {
         let line = "[Parsed_showinfo_1 @ 0x55b5] [info] n:  12 pts:   6144 pts_time:0.48    pos:   155239 fmt:rgb24 sar:1/1 \
                     s:640x480 i:P iskey:1 type:I";
-        assert_eq!(head_of(line), Some(Head { width: 640, height: 480, pts_s: Some(0.48) }));
+        assert_eq!(
+            head_of(line),
+            Some(Head {
+                width: 640,
+                height: 480,
+                pts_s: Some(0.48)
+            })
+        );
         for other in [
             "",
             "[Parsed_showinfo_1 @ 0x55b5] [info] color_range:pc",
@@ -133,8 +140,14 @@ mod tests {
         let url = "rtsp://admin:s3cret@10.0.0.7:554/stream?x=a@b";
         let secret = secret_of(url);
         assert_eq!(secret.as_deref(), Some("admin:s3cret"));
-        let said = masked(&format!("[rtsp @ 0x55aa] [error] method DESCRIBE failed for {url}"), secret.as_deref());
-        assert_eq!(said, "rtsp: method DESCRIBE failed for rtsp://***@10.0.0.7:554/stream?x=a@b");
+        let said = masked(
+            &format!("[rtsp @ 0x55aa] [error] method DESCRIBE failed for {url}"),
+            secret.as_deref(),
+        );
+        assert_eq!(
+            said,
+            "rtsp: method DESCRIBE failed for rtsp://***@10.0.0.7:554/stream?x=a@b"
+        );
         assert_eq!(secret_of("rtsp://10.0.0.7/stream"), None);
         assert_eq!(secret_of("gate.mp4"), None);
     }

@@ -10,7 +10,15 @@ use std::time::{Duration, Instant};
 fn clip(folder: &Path, name: &str, frames: u32, fps: u32) -> Option<PathBuf> {
     let path = folder.join(name);
     let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-f", "lavfi", "-i", &format!("testsrc=size=96x64:rate={fps}")])
+        .args([
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("testsrc=size=96x64:rate={fps}"),
+        ])
         .args(["-frames:v", &frames.to_string(), "-c:v", "mpeg4"])
         .arg(&path)
         .status();
@@ -41,7 +49,9 @@ fn opened(path: &Path, options: FileOptions) -> Result<Vec<(u64, f64)>, SourceEr
 #[test]
 fn every_frame_comes_once_and_in_time() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(path) = clip(folder.path(), "a.mp4", 37, 10) else { return };
+    let Some(path) = clip(folder.path(), "a.mp4", 37, 10) else {
+        return;
+    };
     let seen = opened(&path, FileOptions::default()).unwrap();
     assert_eq!(seen.len(), 37);
     for (n, &(seq, at_s)) in seen.iter().enumerate() {
@@ -53,9 +63,23 @@ fn every_frame_comes_once_and_in_time() {
 #[test]
 fn size_and_rate_are_what_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(path) = clip(folder.path(), "a.mp4", 50, 25) else { return };
-    let source = SourceOptions { size: Some((48, 32)), max_fps: Some(5.0), ..SourceOptions::default() };
-    let mut source = FileSource::open(&path, FileOptions { source, start_ms: 1_000, ..FileOptions::default() }).unwrap();
+    let Some(path) = clip(folder.path(), "a.mp4", 50, 25) else {
+        return;
+    };
+    let source = SourceOptions {
+        size: Some((48, 32)),
+        max_fps: Some(5.0),
+        ..SourceOptions::default()
+    };
+    let mut source = FileSource::open(
+        &path,
+        FileOptions {
+            source,
+            start_ms: 1_000,
+            ..FileOptions::default()
+        },
+    )
+    .unwrap();
     let mut frame = Frame::default();
     let mut times = Vec::new();
     while let Next::Frame = source.next(&mut frame).unwrap() {
@@ -68,8 +92,13 @@ fn size_and_rate_are_what_was_asked_for() {
 #[test]
 fn a_repeated_file_goes_on_after_a_cut() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(path) = clip(folder.path(), "a.mp4", 5, 10) else { return };
-    let options = FileOptions { repeat: true, ..FileOptions::default() };
+    let Some(path) = clip(folder.path(), "a.mp4", 5, 10) else {
+        return;
+    };
+    let options = FileOptions {
+        repeat: true,
+        ..FileOptions::default()
+    };
     let mut source = FileSource::open(&path, options).unwrap();
     let mut frame = Frame::default();
     let mut told = String::new();
@@ -86,10 +115,23 @@ fn a_repeated_file_goes_on_after_a_cut() {
 #[test]
 fn its_own_speed_is_not_faster() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(path) = clip(folder.path(), "a.mp4", 6, 10) else { return };
+    let Some(path) = clip(folder.path(), "a.mp4", 6, 10) else {
+        return;
+    };
     let start = Instant::now();
-    opened(&path, FileOptions { pace: Pace::OwnSpeed, ..FileOptions::default() }).unwrap();
-    assert!(start.elapsed() >= Duration::from_millis(500), "half a second took {:?}", start.elapsed());
+    opened(
+        &path,
+        FileOptions {
+            pace: Pace::OwnSpeed,
+            ..FileOptions::default()
+        },
+    )
+    .unwrap();
+    assert!(
+        start.elapsed() >= Duration::from_millis(500),
+        "half a second took {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -120,8 +162,14 @@ fn bad_files_are_named_with_a_remedy() {
 #[test]
 fn a_stopped_source_ends_and_leaves_no_child() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(path) = clip(folder.path(), "a.mp4", 60, 10) else { return };
-    let options = FileOptions { pace: Pace::OwnSpeed, repeat: true, ..FileOptions::default() };
+    let Some(path) = clip(folder.path(), "a.mp4", 60, 10) else {
+        return;
+    };
+    let options = FileOptions {
+        pace: Pace::OwnSpeed,
+        repeat: true,
+        ..FileOptions::default()
+    };
     let stop = options.source.stop.clone();
     let mut source = FileSource::open(&path, options).unwrap();
     let mut frame = Frame::default();
@@ -144,15 +192,23 @@ fn a_camera_that_is_away_is_lost_and_asked_again_and_its_password_is_not_told() 
         return;
     }
     // A port that was free a moment ago: nobody listens there.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let url = format!("rtsp://admin:s3cret@{free}/gate");
     let clock = Arc::new(ManualClock::at(5));
     let mut source = RtspSource::new("gate-1", &url, SourceOptions::default(), clock);
     let mut frame = Frame::default();
     for _ in 0..2 {
-        let Ok(Next::Lost(error)) = source.next(&mut frame) else { panic!("not lost") };
+        let Ok(Next::Lost(error)) = source.next(&mut frame) else {
+            panic!("not lost")
+        };
         let text = error.to_string();
-        assert!(text.contains("camera `gate-1`") && text.contains("Connection refused"), "{text}");
+        assert!(
+            text.contains("camera `gate-1`") && text.contains("Connection refused"),
+            "{text}"
+        );
         assert!(!text.contains("s3cret"), "{text}");
     }
 }

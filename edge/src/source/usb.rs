@@ -86,7 +86,10 @@ impl Source for UsbSource {
                 self.cut = self.seq > 0;
                 self.retry_at = Some(Instant::now() + self.backoff.next(&mut rand::rng()).max(Duration::from_secs(1)));
                 let reason = error.to_string().replace('\n', " ");
-                return Ok(Next::Lost(SourceError::Lost { camera: self.camera.clone(), reason }));
+                return Ok(Next::Lost(SourceError::Lost {
+                    camera: self.camera.clone(),
+                    reason,
+                }));
             }
             let now_ms = self.clock.now_ms().max(self.last_ms + 1);
             if self.seq == 0 || now_ms - self.last_ms >= least_gap_ms {
