@@ -443,7 +443,7 @@ async fn pictures_are_kept_and_deleted(store: &dyn Store) {
     );
     assert_eq!(
         store.evidence_before(origin().received_ms + 1, 10).await.unwrap(),
-        [picture.clone()]
+        std::slice::from_ref(&picture)
     );
     store.evidence_deleted(&[alert.id]).await.unwrap();
     assert_eq!(store.evidence(alert.id).await.unwrap(), None);

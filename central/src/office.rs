@@ -1,0 +1,155 @@
+//! The wiring: what is started in which order, and what ends it. Invariant: a port that is taken or a folder that cannot
+//! be written is said before anything else starts.
+
+use crate::api::{self, ApiState};
+use crate::config::Config;
+use crate::domain::now_ms;
+use crate::service::{self, AccessLog, EvidenceError, EvidenceFolder, PhotographFolders, SeedError, Service};
+use crate::store::{SqliteStore, Store, StoreError};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long connections may take to end.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+const EVIDENCE_LOOKED_AT_EVERY: Duration = Duration::from_secs(3600);
+
+/// Why the office cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The page's address is taken or not ours.
+    #[error("cannot listen on {address} for the page: {cause}; end the program that uses it or change [http] listen")]
+    Http {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The seeds are wrong.
+    #[error(transparent)]
+    Seeds(#[from] SeedError),
+    /// The evidence folder cannot be used.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+}
+
+/// A running office.
+pub struct Office {
+    /// Where the page is.
+    pub http: SocketAddr,
+    /// What it knows.
+    pub service: Arc<Service>,
+    stop: CancellationToken,
+    log_stop: CancellationToken,
+    tasks: JoinSet<()>,
+    access: tokio::task::JoinHandle<()>,
+}
+
+impl Office {
+    /// Starts everything; returns when the page answers.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let address = config.http.listen;
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|cause| StartError::Http { address, cause })?;
+        let evidence = EvidenceFolder::open(&config.evidence.folder)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.sqlite).await?);
+        if let Some(seeds) = &config.seeds {
+            service::take_seeds(&*store, seeds, now_ms()).await?;
+        }
+        store.forget_online(now_ms()).await?;
+
+        let (access, looks) = AccessLog::new();
+        let folders = PhotographFolders {
+            seeds: config.seeds.clone(),
+            models: models_folder(config),
+        };
+        let service = Arc::new(Service::open(store.clone(), access, evidence, folders).await?);
+
+        let (stop, log_stop) = (CancellationToken::new(), CancellationToken::new());
+        let access = tokio::spawn(service::write_access(store, looks, log_stop.clone()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(delete_old_evidence(
+            service.clone(),
+            config.evidence.keep_days,
+            stop.clone(),
+        ));
+        let http = listener
+            .local_addr()
+            .map_err(|cause| StartError::Http { address, cause })?;
+        tasks.spawn(serve(listener, service.clone(), stop.clone()));
+        if !http.ip().is_loopback() {
+            tracing::warn!(%http, "the page has no login yet and is open to the network; put it behind a proxy that asks for one");
+        }
+        tracing::info!(page = %format!("http://{http}"), "the office is open");
+        Ok(Self {
+            http,
+            service,
+            stop,
+            log_stop,
+            tasks,
+            access,
+        })
+    }
+
+    /// Stops everything and returns when what was committed is closed.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOPS_WITHIN, ended).await.is_err() {
+            tracing::warn!("some connections did not end in time; they are cut");
+            self.tasks.shutdown().await;
+        }
+        self.log_stop.cancel();
+        // It ends by itself once the queue is empty; if it panicked, that was reported there.
+        let _ = self.access.await;
+        self.service.store().close().await;
+    }
+}
+
+fn models_folder(config: &Config) -> PathBuf {
+    let named = config
+        .models
+        .store
+        .clone()
+        .or_else(|| std::env::var_os("VONG_STORE").map(PathBuf::from));
+    named.unwrap_or_else(|| PathBuf::from("models/store"))
+}
+
+async fn serve(listener: TcpListener, service: Arc<Service>, stop: CancellationToken) {
+    let state = ApiState {
+        service,
+        stop: stop.clone(),
+    };
+    let app = api::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(cause) = axum::serve(listener, app)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+    {
+        tracing::error!(%cause, "the page is not served any more");
+    }
+}
+
+async fn delete_old_evidence(service: Arc<Service>, keep_days: u32, stop: CancellationToken) {
+    let mut every = tokio::time::interval(EVIDENCE_LOOKED_AT_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        match service.evidence.delete_older(service.store(), keep_days).await {
+            Ok(0) => {}
+            Ok(deleted) => tracing::info!(deleted, keep_days, "pictures of alerts were deleted after their time"),
+            Err(cause) => {
+                tracing::error!(%cause, "old pictures of alerts could not be deleted; it is tried again in an hour")
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What the office knows and tells: puts together the store, the directory and what is latest. It does not know how it
+//! is asked (HTTP) nor how messages come (MQTT).
+
+mod access;
+pub mod contract;
+mod evidence;
+mod latest;
+mod live;
+mod photographs;
+mod seeds;
+mod show;
+mod today;
+
+pub use access::{AccessLog, Looked, write as write_access};
+pub use evidence::{EvidenceError, EvidenceFault, EvidenceFolder};
+pub use latest::{CameraKey, Latest, LatestView};
+pub use live::{LiveFeed, LiveMessage};
+pub use photographs::{PhotographFault, PhotographFolders, read_photograph, small_jpeg};
+pub use seeds::{SeedError, read_seeds, take_seeds};
+
+use crate::domain::{Directory, LocalDay, TZ_OFFSET_MIN, now_ms};
+use crate::store::{Page, Store, StoreError, Tally};
+use contract::{Alert, Device, Minute, Overview, Quarantined, Stats, StoredEvent};
+use std::sync::{Arc, PoisonError, RwLock};
+use today::Today;
+use vong_wire::{EventId, SiteId, UnixMs};
+
+/// Alerts on the first page.
+const NEWEST_ALERTS: u32 = 50;
+/// Minutes in one answer: a week of one line.
+const MOST_MINUTES: u32 = 10_080;
+
+/// What the office knows and tells.
+pub struct Service {
+    store: Arc<dyn Store>,
+    directory: RwLock<Arc<Directory>>,
+    /// The latest pictures and health.
+    pub latest: Latest,
+    /// The live feed.
+    pub live: LiveFeed,
+    /// Who looked at whose data.
+    pub access: AccessLog,
+    /// The pictures of alerts.
+    pub evidence: EvidenceFolder,
+    /// Folders that photographs are read from.
+    pub photographs: PhotographFolders,
+}
+
+impl Service {
+    /// Reads the directory and begins.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        access: AccessLog,
+        evidence: EvidenceFolder,
+        photographs: PhotographFolders,
+    ) -> Result<Self, StoreError> {
+        let directory = store.directory().await?;
+        Ok(Self {
+            store,
+            directory: RwLock::new(Arc::new(directory)),
+            latest: Latest::default(),
+            live: LiveFeed::default(),
+            access,
+            evidence,
+            photographs,
+        })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// What there is, as it was read last.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the directory again after something was entered.
+    pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        let directory = Arc::new(self.store.directory().await?);
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
+        Ok(())
+    }
+
+    /// Everything the first page shows.
+    pub async fn overview(&self) -> Result<Overview, StoreError> {
+        let now_ms = now_ms();
+        let directory = self.directory();
+        let today = Today::read(self.store(), now_ms).await?;
+        let rows = self.store.devices().await?;
+        let devices = rows
+            .iter()
+            .filter_map(|row| self.show_device(&directory, row, &today))
+            .collect();
+        let gates = today.gates(&directory, &rows);
+        let alerts = self.alerts(NEWEST_ALERTS, None, None).await?;
+        let quarantine = self.store.stats().await?.quarantined;
+        Ok(Overview {
+            now_ms,
+            tz_offset_min: TZ_OFFSET_MIN,
+            devices,
+            gates,
+            alerts,
+            quarantine,
+        })
+    }
+
+    /// One device as it stands.
+    pub async fn device(&self, site: &SiteId, device: &vong_wire::DeviceId) -> Result<Option<Device>, StoreError> {
+        let today = Today::read(self.store(), now_ms()).await?;
+        let rows = self.store.devices().await?;
+        let row = rows.iter().find(|row| row.site == *site && row.device == *device);
+        Ok(row.and_then(|row| self.show_device(&self.directory(), row, &today)))
+    }
+
+    /// Alerts, newest first.
+    pub async fn alerts(
+        &self,
+        limit: u32,
+        before: Option<EventId>,
+        site: Option<SiteId>,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let page = Page {
+            limit,
+            before,
+            site,
+            kind: None,
+        };
+        let directory = self.directory();
+        let rows = self.store.alerts(&page).await?;
+        Ok(rows.into_iter().map(|row| show::alert(&directory, row)).collect())
+    }
+
+    /// Events, newest first.
+    pub async fn events(&self, page: &Page) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows = self.store.events(page).await?;
+        Ok(rows.into_iter().map(show::event).collect())
+    }
+
+    /// Minutes of lines that began in `from_ms..to_ms`, oldest first.
+    pub async fn counts(
+        &self,
+        from_ms: UnixMs,
+        to_ms: UnixMs,
+        site: Option<&SiteId>,
+    ) -> Result<Vec<Minute>, StoreError> {
+        let directory = self.directory();
+        let rows = self.store.counts(from_ms, to_ms, site, MOST_MINUTES).await?;
+        Ok(rows.into_iter().map(|row| show::minute(&directory, row)).collect())
+    }
+
+    /// Messages in quarantine, newest first.
+    pub async fn quarantine(&self, limit: u32) -> Result<Vec<Quarantined>, StoreError> {
+        let rows = self.store.quarantine(limit).await?;
+        let shown = rows.into_iter().map(|row| Quarantined {
+            received_ms: row.received_ms,
+            topic: row.topic,
+            reason: row.reason,
+            bytes: row.bytes,
+        });
+        Ok(shown.collect())
+    }
+
+    /// How many rows there are.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        let stats = self.store.stats().await?;
+        Ok(Stats {
+            events: stats.events,
+            alerts: stats.alerts,
+            counts: stats.counts,
+            evidence: stats.evidence,
+            quarantined: stats.quarantined,
+            doubled: stats.doubled,
+            sse_lagged: self.live.lagged(),
+        })
+    }
+
+    /// Tells the live feed that lines moved; those of other days than today are not shown.
+    pub async fn tell_tallies(&self, moved: &[Tally], now_ms: UnixMs) -> Result<(), StoreError> {
+        let day = LocalDay::of(now_ms);
+        let moved: Vec<&Tally> = moved.iter().filter(|tally| tally.day == day).collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let directory = self.directory();
+        let today = Today::of(self.store.tallies(day).await?, Vec::new(), now_ms);
+        for tally in moved {
+            self.live.tell("count", &today.moved(&directory, &tally.key));
+        }
+        Ok(())
+    }
+}

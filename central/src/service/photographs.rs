@@ -1,0 +1,154 @@
+//! Photographs of lists: finding and reading them. A photograph is never copied into the store; what is kept of it is
+//! what the model made of it.
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use std::io::Cursor;
+use std::path::{Component, Path, PathBuf};
+
+/// Larger pictures are refused before they are unpacked: 100 megapixels are 300 MB.
+const MOST_PIXELS_SIDE: u32 = 10_000;
+const MOST_UNPACKED_BYTES: u64 = 512 * 1024 * 1024;
+const MOST_FILE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Folders that photographs of lists lie in.
+#[derive(Debug, Clone)]
+pub struct PhotographFolders {
+    /// Of the seed files.
+    pub seeds: Option<PathBuf>,
+    /// Of the models.
+    pub models: PathBuf,
+}
+
+impl PhotographFolders {
+    /// Where a photograph lies; none for a name that leads out of its folder.
+    pub fn path(&self, source: &str) -> Option<PathBuf> {
+        let (folder, file) = match source.strip_prefix("models:") {
+            Some(file) => (&self.models, file),
+            None => (self.seeds.as_ref()?, source),
+        };
+        let inside = |part| matches!(part, Component::Normal(_));
+        let stays = !file.is_empty() && Path::new(file).components().all(inside);
+        stays.then(|| folder.join(file))
+    }
+}
+
+/// Why a photograph cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PhotographFault {
+    /// Its name leads out of the folder, or there is no seed folder.
+    #[error("the name leads out of its folder; write a file of the seed folder or models:FILE")]
+    Outside,
+    /// The file cannot be read.
+    #[error("cannot read the file: {0}; put it there or correct its name")]
+    Unreadable(#[from] std::io::Error),
+    /// Too large a file.
+    #[error("the file has {0} bytes, more than {MOST_FILE_BYTES}; use a smaller one")]
+    TooLarge(u64),
+    /// No picture, cut short, or too many pixels.
+    #[error("no readable JPEG, PNG, BMP or WebP picture: {0}; save it again as JPEG")]
+    NoPicture(#[from] image::ImageError),
+    /// Nobody is on it.
+    #[error("no face was found; use a sharp photograph from the front")]
+    NoFace,
+    /// The model failed.
+    #[error("the face model failed: {0}")]
+    Model(String),
+}
+
+/// Bytes of a photograph.
+pub fn read_photograph(path: &Path) -> Result<Vec<u8>, PhotographFault> {
+    let bytes = std::fs::metadata(path)?.len();
+    if bytes > MOST_FILE_BYTES {
+        return Err(PhotographFault::TooLarge(bytes));
+    }
+    Ok(std::fs::read(path)?)
+}
+
+/// The picture, upright as its camera was held; bounded in size before it is unpacked.
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotographFault> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MOST_PIXELS_SIDE);
+    limits.max_image_height = Some(MOST_PIXELS_SIDE);
+    limits.max_alloc = Some(MOST_UNPACKED_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut picture = DynamicImage::from_decoder(decoder)?;
+    picture.apply_orientation(orientation);
+    Ok(picture.to_rgb8())
+}
+
+/// A photograph as a JPEG of at most `side_px` a side; none if it cannot be read.
+pub fn small_jpeg(path: &Path, side_px: u32) -> Option<Vec<u8>> {
+    let picture = DynamicImage::ImageRgb8(decode(&read_photograph(path).ok()?).ok()?);
+    let small = match picture.width().max(picture.height()) > side_px {
+        true => picture.thumbnail(side_px, side_px),
+        false => picture,
+    };
+    let mut bytes = Vec::new();
+    small
+        .write_to(&mut Cursor::new(&mut bytes), image::ImageFormat::Jpeg)
+        .ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_in_their_folder() {
+        let folders = PhotographFolders {
+            seeds: Some("seeds".into()),
+            models: "store".into(),
+        };
+        let path = |source| folders.path(source);
+        assert_eq!(path("models:a.png"), Some("store/a.png".into()));
+        assert_eq!(path("faces/a.png"), Some("seeds/faces/a.png".into()));
+        for source in [
+            "",
+            "models:",
+            "../a.png",
+            "models:../a",
+            "/etc/passwd",
+            "models:/etc/passwd",
+            "a/../../b",
+        ] {
+            assert_eq!(path(source), None, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_read_or_refused_with_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let picture = RgbImage::from_pixel(900, 300, image::Rgb([1, 2, 3]));
+        let mut png = Vec::new();
+        picture
+            .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
+            .unwrap();
+        let good = write("good.png", &png);
+        let small = image::load_from_memory(&small_jpeg(&good, 300).unwrap()).unwrap();
+        assert_eq!((small.width(), small.height()), (300, 100));
+        for (name, bytes) in [
+            ("empty.jpg", &b""[..]),
+            ("text.jpg", b"hello"),
+            ("cut.png", &png[..png.len() / 2]),
+        ] {
+            let path = write(name, bytes);
+            let read = read_photograph(&path).unwrap();
+            let fault = decode(&read).unwrap_err();
+            assert!(fault.to_string().contains("no readable"), "{name}: {fault}");
+            assert_eq!(small_jpeg(&path, 300), None);
+        }
+        assert!(matches!(
+            read_photograph(&folder.path().join("gone.png")),
+            Err(PhotographFault::Unreadable(_))
+        ));
+    }
+}
