@@ -242,6 +242,19 @@ pub fn check_hash(path: &Path, expected: &str) -> Result<(), ModelError> {
     Ok(())
 }
 
+/// Compares the SHA-256 of a model that is part of the program with the expected one.
+pub fn check_bytes(name: &str, bytes: &[u8], expected: &str) -> Result<(), ModelError> {
+    let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == expected {
+        return Ok(());
+    }
+    Err(ModelError::WrongHash {
+        path: PathBuf::from(name),
+        expected: expected.to_string(),
+        found,
+    })
+}
+
 /// SHA-256 of a file, in hexadecimal.
 pub fn sha256_of(path: &Path) -> Result<String, ModelError> {
     let unreadable = |cause: std::io::Error| match cause.kind() {

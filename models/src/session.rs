@@ -4,7 +4,7 @@
 use crate::error::ModelError;
 use crate::store::Store;
 use ort::environment::Environment;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionOutputs};
 use ort::value::TensorRef;
 use std::path::{Path, PathBuf};
@@ -80,13 +80,29 @@ fn environment(library: &Path) -> Result<Environment, ModelError> {
 impl Session {
     /// Opens a model file, whose hash the caller has checked, with the store's ONNX Runtime.
     pub fn open(store: &Store, model: &Path, options: SessionOptions) -> Result<Self, ModelError> {
+        Self::open_from(store, model, options, |mut builder| builder.commit_from_file(model))
+    }
+
+    /// The same for a model that is part of the program; `name` stands for it in errors.
+    pub fn open_bytes(store: &Store, name: &str, model: &[u8], options: SessionOptions) -> Result<Self, ModelError> {
+        Self::open_from(store, Path::new(name), options, |mut builder| {
+            builder.commit_from_memory(model)
+        })
+    }
+
+    fn open_from(
+        store: &Store,
+        model: &Path,
+        options: SessionOptions,
+        commit: impl FnOnce(SessionBuilder) -> ort::Result<OrtSession>,
+    ) -> Result<Self, ModelError> {
         let environment = environment(&store.onnx_runtime())?;
         let failed = |cause: String| ModelError::Session {
             path: model.to_path_buf(),
             cause,
         };
         let open = || -> Result<OrtSession, String> {
-            OrtSession::builder(&environment)
+            let builder = OrtSession::builder(&environment)
                 .map_err(|error| error.to_string())?
                 // At its own level it warns of every weight that a model carries in vain.
                 .with_log_level(ort::logging::LogLevel::Error)
@@ -97,9 +113,8 @@ impl Session {
                 .map_err(|error| error.to_string())?
                 // A spinning thread takes the core from the worker beside it.
                 .with_intra_op_spinning(false)
-                .map_err(|error| error.to_string())?
-                .commit_from_file(model)
-                .map_err(|error| error.to_string())
+                .map_err(|error| error.to_string())?;
+            commit(builder).map_err(|error| error.to_string())
         };
         let inner = open().map_err(failed)?;
         Ok(Self {

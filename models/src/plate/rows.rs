@@ -1,0 +1,81 @@
+//! Where text stands in a picture: PP-OCR's DB detector run on a picture or a part of it.
+//!
+//! Invariant: boxes come back in pixels of the whole picture, whatever part and size the network saw.
+
+use super::rowbox::{RowBox, RowRules, RowScratch, rows_of_map};
+use crate::manifest::{Job, Manifest};
+use crate::picture::{Normalise, Region, Scaler};
+use crate::session::{Session, SessionOptions};
+use crate::{BBoxPx, ModelError, PointPx, Store};
+use image::RgbImage;
+
+const RULES: RowRules = RowRules {
+    text_from: 0.3,
+    score_from: 0.4,
+    grow: 1.7,
+    least_px: 2.5,
+};
+
+/// The detector of rows of text (family `ppocr-det`). Input NCHW 1x3xHxW (multiples of 32), output 1x1xHxW probability
+/// of text.
+pub struct RowsFinder {
+    session: Session,
+    normalise: Normalise,
+    scaler: Scaler,
+    side: f32,
+    scratch: RowScratch,
+}
+
+impl RowsFinder {
+    /// Opens the model with this id, or the default one.
+    pub fn open(store: &Store, manifest: &Manifest, id: Option<&str>, threads: usize) -> Result<Self, ModelError> {
+        let model = manifest.model(Job::PlateRows, id)?;
+        let file = manifest.checked_file(store, model)?;
+        Ok(Self {
+            session: Session::open(store, &file, SessionOptions { threads })?,
+            normalise: Normalise::of(model),
+            scaler: Scaler::default(),
+            side: model.size[0].max(model.size[1]) as f32,
+            scratch: RowScratch::default(),
+        })
+    }
+
+    /// Longer side at which pictures are looked at by default, px.
+    pub fn side(&self) -> f32 {
+        self.side
+    }
+
+    /// Rows of text in a part of the picture, which is brought to `side` px at its longer side, enlarged at most
+    /// `most_enlarged` times.
+    pub fn find(
+        &mut self,
+        picture: &RgbImage,
+        part: BBoxPx,
+        side: f32,
+        most_enlarged: f32,
+        out: &mut Vec<RowBox>,
+    ) -> Result<(), ModelError> {
+        out.clear();
+        let Some(region) = Region::within(picture, &part) else {
+            return Ok(());
+        };
+        let (w, h) = (region.width as f32, region.height as f32);
+        let scale = (side / w.max(h)).min(most_enlarged);
+        let grid = |v: f32| (v * scale / 32.0).round().max(1.0) as usize * 32;
+        let size = (grid(w), grid(h));
+        let (scaler, normalise) = (&mut self.scaler, &self.normalise);
+        let outputs = self.session.run(&[1, 3, size.1, size.0], |input| {
+            scaler.place(picture, region, size, size, normalise, input);
+        })?;
+        rows_of_map(outputs.at(0)?.data, size.0, size.1, RULES, &mut self.scratch, out);
+        let (scale_x, scale_y) = (w / size.0 as f32, h / size.1 as f32);
+        let origin = PointPx {
+            x: region.x as f32,
+            y: region.y as f32,
+        };
+        for row in out.iter_mut() {
+            *row = row.scaled(scale_x, scale_y, origin);
+        }
+        Ok(())
+    }
+}
