@@ -2,9 +2,11 @@
 //! remedy; results go to standard output, everything else to standard error.
 
 use crate::config::{Config, ConfigError};
+use crate::pipeline;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
 
 /// The appliance at the gate.
 #[derive(Debug, Parser)]
@@ -58,7 +60,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Run { .. } => Ok(()),
+        Command::Run { config, once } => run(Config::load(&config)?, once),
         Command::CheckConfig { config } => {
             let checked = Config::load(&config)?;
             println!(
@@ -69,6 +71,32 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Runs the appliance; what it did goes to standard output as one JSON object.
+fn run(config: Config, once: bool) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build()?;
+    let summary = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(stop_on_signal(stop.clone()));
+        pipeline::run(config, once, stop).await
+    })?;
+    println!("{}", serde_json::to_string(&summary)?);
+    Ok(())
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        tracing::warn!("signals cannot be heard; end the program with SIGKILL, nothing is lost by it");
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.cancel();
 }
 
 /// The chain of causes in one line.

@@ -4,14 +4,19 @@
 //! The flow is the list of modules: source, motion, track, count, recognise, identify, decide, outbox, publish;
 //! `pipeline` wires them. Invariant: a decision is in the outbox before anything acts on it.
 
+pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod count;
 pub mod decide;
+pub mod identify;
 pub mod lane;
+pub mod nets;
 pub mod outbox;
+pub mod pipeline;
 pub mod publish;
+pub mod recognise;
 pub mod schedule;
 pub mod source;
 pub mod sync;

@@ -142,6 +142,11 @@ pub fn rss_mib() -> u64 {
     pages.unwrap_or(0) * 4096 / (1024 * 1024)
 }
 
+/// Free space for ordinary users where a folder lies, MiB; nought where the system does not tell.
+pub fn disk_free_mib(folder: &std::path::Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) / (1024 * 1024))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +168,6 @@ mod tests {
         let second = telemetry.drain();
         assert_eq!((second.frames, second.counters.len(), second.stages.len()), (1, 0, 0));
         assert_eq!(telemetry.ever().frames, 3);
-        assert!(rss_mib() > 0);
+        assert!(rss_mib() > 0 && disk_free_mib(std::path::Path::new("/")) > 0);
     }
 }

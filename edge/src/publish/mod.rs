@@ -103,7 +103,7 @@ impl Publisher {
     }
 
     /// Publishes until told to stop; a lost link is made again after a jittered wait.
-    pub async fn run(mut self) -> Result<(), OutboxError> {
+    pub async fn run(&mut self) -> Result<(), OutboxError> {
         let mut backoff = Backoff::default();
         let mut sent_before = HashSet::new();
         loop {

@@ -1,0 +1,104 @@
+//! Counts by the minute. Invariant: every minute in which the camera was awake gives one count a line, with the share
+//! of its seconds in which frames really came; the running totals are the outbox's.
+
+use crate::outbox::Draft;
+use std::collections::BTreeMap;
+use vong_wire::{BootId, CameraId, Count, Direction, LineId, UnixMs};
+
+const MINUTE_MS: UnixMs = 60_000;
+
+/// The current minute of a camera's lines.
+#[derive(Debug)]
+pub(super) struct Minutes {
+    boot: BootId,
+    camera: CameraId,
+    crossed: BTreeMap<LineId, (u32, u32)>,
+    minute: Option<UnixMs>,
+    /// A bit a second with at least one frame.
+    seconds: u64,
+}
+
+impl Minutes {
+    pub(super) fn new(boot: BootId, camera: CameraId, lines: Vec<LineId>) -> Self {
+        let crossed = lines.into_iter().map(|line| (line, (0, 0))).collect();
+        Self { boot, camera, crossed, minute: None, seconds: 0 }
+    }
+
+    /// A frame came; the counts of the minute before, if it began a new one.
+    pub(super) fn frame(&mut self, at_ms: UnixMs) -> Vec<Draft> {
+        let minute = at_ms.div_euclid(MINUTE_MS);
+        let done = if self.minute.is_some_and(|current| current != minute) { self.close() } else { Vec::new() };
+        self.minute = Some(minute);
+        self.seconds |= 1 << (at_ms.rem_euclid(MINUTE_MS) / 1_000);
+        done
+    }
+
+    /// A line was crossed.
+    pub(super) fn crossed(&mut self, line: &LineId, direction: Direction) {
+        let (entered, left) = self.crossed.entry(line.clone()).or_default();
+        match direction {
+            Direction::In => *entered += 1,
+            Direction::Out => *left += 1,
+        }
+    }
+
+    /// The counts of the minute that the end cuts short.
+    pub(super) fn finish(&mut self) -> Vec<Draft> {
+        let done = if self.minute.is_some() { self.close() } else { Vec::new() };
+        self.minute = None;
+        done
+    }
+
+    fn close(&mut self) -> Vec<Draft> {
+        let minute_ms = self.minute.unwrap_or(0) * MINUTE_MS;
+        let coverage = self.seconds.count_ones() as f32 / 60.0;
+        self.seconds = 0;
+        let (boot, camera) = (self.boot, &self.camera);
+        let count = |(line, crossed): (&LineId, &mut (u32, u32))| {
+            let (entered, left) = std::mem::take(crossed);
+            Draft::Count(Count {
+                seq: 0,
+                boot,
+                camera: camera.clone(),
+                line: line.clone(),
+                minute_ms,
+                entered,
+                left,
+                epoch_ms: 0,
+                total_in: 0,
+                total_out: 0,
+                coverage,
+                sent_ms: 0,
+            })
+        };
+        self.crossed.iter_mut().map(count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(drafts: Vec<Draft>) -> Vec<(UnixMs, u32, u32, f32)> {
+        let parts = |draft| match draft {
+            Draft::Count(count) => (count.minute_ms, count.entered, count.left, count.coverage),
+            other => panic!("{other:?} is no count"),
+        };
+        drafts.into_iter().map(parts).collect()
+    }
+
+    #[test]
+    fn a_minute_is_told_when_the_next_begins_with_its_coverage() {
+        let line = LineId::new("main").unwrap();
+        let mut minutes = Minutes::new(BootId::generate(), CameraId::new("gate").unwrap(), vec![line.clone()]);
+        assert!(minutes.finish().is_empty(), "no frame, no minute");
+        for second in 0..30 {
+            assert!(minutes.frame(120_000 + second * 1_000).is_empty());
+        }
+        minutes.crossed(&line, Direction::In);
+        minutes.crossed(&line, Direction::In);
+        minutes.crossed(&line, Direction::Out);
+        assert_eq!(counts(minutes.frame(180_000)), [(120_000, 2, 1, 0.5)]);
+        assert_eq!(counts(minutes.finish()), [(180_000, 0, 0, 1.0 / 60.0)]);
+    }
+}

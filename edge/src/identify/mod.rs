@@ -1,0 +1,10 @@
+//! Who is it, if anybody listed? Invariant: "unknown" is an answer; a list whose embeddings come from another model is
+//! never searched; a track is told once per entry.
+
+mod gallery;
+mod plates;
+mod vote;
+
+pub use gallery::{FaceMatch, Gallery, GalleryError};
+pub use plates::PlateLists;
+pub use vote::IdentityVote;

@@ -1,0 +1,68 @@
+//! The models of one worker: each worker has its own sessions, so that no run waits for another's.
+
+use crate::config::{Config, ModelsConfig};
+use std::collections::BTreeMap;
+use vong_models::detect::ObjectDetector;
+use vong_models::face::{FaceDetector, FaceEmbedder};
+use vong_models::plate::{PlateReader, PlateReaderOptions};
+use vong_models::{Manifest, ModelError, Store};
+
+/// Which models a device needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Persons and vehicles.
+    pub objects: bool,
+    /// Faces and their embeddings.
+    pub faces: bool,
+    /// Plates.
+    pub plates: bool,
+}
+
+impl Needs {
+    /// By what the cameras are for.
+    pub fn of(config: &Config) -> Self {
+        let any = |wants: fn(&crate::config::CameraConfig) -> bool| config.cameras.iter().any(wants);
+        Self {
+            objects: any(|c| !c.lines.is_empty() || c.faces.is_some() || c.plates.as_ref().is_some_and(|p| p.region.is_none())),
+            faces: any(|c| c.faces.is_some()),
+            plates: any(|c| c.plates.is_some()),
+        }
+    }
+}
+
+/// Sessions of one worker.
+pub struct Nets {
+    /// Finds persons and vehicles.
+    pub objects: Option<ObjectDetector>,
+    /// Finds faces and embeds them.
+    pub faces: Option<(FaceDetector, FaceEmbedder)>,
+    /// Reads plates.
+    pub plates: Option<PlateReader>,
+}
+
+impl Nets {
+    /// Opens what is needed.
+    pub fn open(store: &Store, manifest: &Manifest, config: &ModelsConfig, needs: Needs, threads: usize) -> Result<Self, ModelError> {
+        let objects = needs.objects.then(|| ObjectDetector::open(store, manifest, config.objects.as_deref(), threads));
+        let faces = needs.faces.then(|| {
+            let detector = FaceDetector::open(store, manifest, config.faces.as_deref(), threads)?;
+            let embedder = FaceEmbedder::open(store, manifest, config.embedding.as_deref(), threads)?;
+            Ok::<_, ModelError>((detector, embedder))
+        });
+        let plates = needs.plates.then(|| PlateReader::open(store, manifest, threads, PlateReaderOptions::default()));
+        Ok(Self { objects: objects.transpose()?, faces: faces.transpose()?, plates: plates.transpose()? })
+    }
+
+    /// Model by job, for the device's state.
+    pub fn names(&self) -> BTreeMap<String, String> {
+        let mut names = BTreeMap::new();
+        if let Some(objects) = &self.objects {
+            names.insert("objects".into(), objects.model().into());
+        }
+        if let Some((detector, embedder)) = &self.faces {
+            names.insert("faces".into(), detector.model().into());
+            names.insert("embedding".into(), embedder.model().into());
+        }
+        names
+    }
+}
