@@ -54,6 +54,7 @@ async fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("VONG_LOG").unwrap_or_else(|_| EnvFilter::new("info,rumqttd=off,sqlx=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     match act(arguments.command).await {

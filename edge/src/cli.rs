@@ -2,6 +2,7 @@
 //! remedy; results go to standard output, everything else to standard error.
 
 use crate::config::{Config, ConfigError};
+use crate::eval::{self, EvalCommand};
 use crate::pipeline;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -31,6 +32,12 @@ enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Measure on material with known truth: one JSON object on standard output.
+    Eval {
+        /// What to measure.
+        #[command(subcommand)]
+        command: EvalCommand,
+    },
     /// Say what is wrong with a configuration, and where.
     CheckConfig {
         /// The configuration file.
@@ -48,10 +55,11 @@ pub fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=warn,ort=warn".into()),
         )
         .init();
+    let measures = matches!(cli.command, Command::Eval { .. });
     match dispatch(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let bad_input = error.chain().any(|cause| cause.is::<ConfigError>());
+            let bad_input = measures || error.chain().any(|cause| cause.is::<ConfigError>());
             eprintln!("vong-edge: {}", one_line(&error));
             ExitCode::from(if bad_input { 2 } else { 1 })
         }
@@ -61,6 +69,10 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { config, once } => run(Config::load(&config)?, once),
+        Command::Eval { command } => {
+            println!("{}", eval::run(&command)?);
+            Ok(())
+        }
         Command::CheckConfig { config } => {
             let checked = Config::load(&config)?;
             println!(

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod count;
 pub mod decide;
+pub mod eval;
 pub mod identify;
 pub mod lane;
 pub mod nets;

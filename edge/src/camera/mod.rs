@@ -101,7 +101,7 @@ impl CameraChain {
             let detections = &mut self.detections;
             self.telemetry.timed("detect", || objects.detect(&frame.image, LEAST_SCORE, detections))?;
             let (tracker, detections) = (&mut self.tracker, &self.detections);
-            self.telemetry.timed("track", || tracker.step(frame.at_s, detections).len());
+            self.telemetry.timed("track", || tracker.step_with(frame.at_s, &frame.image, detections).len());
             self.count(frame, &mut drafts);
             if let (Some(faces), Some((detector, embedder))) = (&mut self.faces, &mut nets.faces) {
                 let seen = faces.frame(frame, self.tracker.tracks(), (detector, embedder), &lists.gallery, &self.telemetry)?;

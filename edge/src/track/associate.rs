@@ -1,8 +1,10 @@
 //! Which detection continues which track. Invariant: a detection goes to one track at most; only what no track could
-//! use begins a new one. Knows boxes and scores of one step, not the past.
+//! use begins a new one. Knows boxes, colours and scores of one step, not the past.
 
 use super::assign::Assigner;
+use super::look::Look;
 use super::{Followed, Tracker};
+use image::RgbImage;
 use vong_models::BBoxPx;
 use vong_models::Detection;
 use vong_wire::ObjectClass;
@@ -16,6 +18,10 @@ pub(super) struct Scratch {
     /// Tracks and detections of the stage at hand.
     rows: Vec<usize>,
     cols: Vec<usize>,
+    /// Colours of each detection, where there is a picture.
+    looks: Vec<Option<Look>>,
+    /// Share of each detection that no other one covers.
+    alone: Vec<f32>,
 }
 
 /// Which tracks and detections meet in a stage.
@@ -27,21 +33,44 @@ enum Stage {
     Unsure,
     /// Unconfirmed tracks and whatever sure detection is left.
     Second,
+    /// Lost tracks and sure detections away from where they should be, by their colours.
+    Return,
 }
 
 /// Tracks unseen for longer than this are not continued by an unsure detection, s.
 const UNSURE_REACH_S: f64 = 0.7;
+/// A track unseen for so long may be found again away from where it should be, s.
+const RETURN_AFTER_S: f64 = 0.3;
 /// A detection that overlaps a paired track of its kind this much is the same thing found twice.
 const DOUBLE_IOU: f32 = 0.65;
 /// A predicted box is widened by this many of its centre's standard deviations, but at most by half a height.
 const WIDEN_STDS: f32 = 1.0;
 const WIDEN_LIMIT: f32 = 0.5;
+/// Colours are only learnt from a box of which this share is free of others.
+const ALONE: f32 = 0.75;
+/// Colours follow what is seen with this time constant, s.
+const LOOK_S: f32 = 1.0;
+
+impl Scratch {
+    pub(super) fn look_at(&mut self, picture: Option<&RgbImage>, detections: &[Detection], least_score: f32) {
+        self.looks.clear();
+        self.looks.extend(detections.iter().map(|detection| {
+            picture.filter(|_| detection.score >= least_score).and_then(|picture| Look::of(picture, &detection.bbox))
+        }));
+        self.alone.clear();
+        self.alone.extend(detections.iter().enumerate().map(|(n, one)| {
+            let covered = detections.iter().enumerate().filter(|(m, other)| *m != n && other.score >= 0.3);
+            let covered = covered.map(|(_, other)| one.bbox.intersection(&other.bbox).area());
+            1.0 - covered.fold(0.0, f32::max) / one.bbox.area().max(1.0)
+        }));
+    }
+}
 
 impl Tracker {
     pub(super) fn associate(&mut self, at_s: f64, detections: &[Detection]) {
         self.scratch.used.clear();
         self.scratch.used.resize(detections.len(), false);
-        for stage in [Stage::Sure, Stage::Unsure, Stage::Second] {
+        for stage in [Stage::Sure, Stage::Unsure, Stage::Second, Stage::Return] {
             self.run_stage(stage, at_s, detections);
         }
         self.give_birth(at_s, detections);
@@ -50,29 +79,16 @@ impl Tracker {
     fn run_stage(&mut self, stage: Stage, at_s: f64, detections: &[Detection]) {
         let (config, scratch) = (&self.config, &mut self.scratch);
         scratch.rows.clear();
-        scratch.rows.extend(
-            self.followed
-                .iter()
-                .enumerate()
-                .filter(|(_, f)| takes_part(stage, f, at_s))
-                .map(|(n, _)| n),
-        );
+        scratch.rows.extend(self.followed.iter().enumerate().filter(|(_, f)| takes_part(stage, f, at_s)).map(|(n, _)| n));
         scratch.cols.clear();
         let sure = stage != Stage::Unsure;
-        scratch
-            .cols
-            .extend(detections.iter().enumerate().filter_map(|(n, detection)| {
-                let meant = (detection.score >= config.sure_score) == sure && detection.score >= config.least_score;
-                (meant && !scratch.used[n]).then_some(n)
-            }));
+        scratch.cols.extend(detections.iter().enumerate().filter_map(|(n, detection)| {
+            let meant = (detection.score >= config.sure_score) == sure && detection.score >= config.least_score;
+            (meant && !scratch.used[n]).then_some(n)
+        }));
         if scratch.rows.is_empty() || scratch.cols.is_empty() {
             return;
         }
-        let least = match stage {
-            Stage::Sure => config.least_likeness.sure,
-            Stage::Unsure => config.least_likeness.unsure,
-            Stage::Second => config.least_likeness.second,
-        };
         scratch.assigner.clear();
         for (row, &n) in scratch.rows.iter().enumerate() {
             let followed = &self.followed[n];
@@ -83,18 +99,52 @@ impl Tracker {
                 if !same_kind(followed.track.class, detection.class) {
                     continue;
                 }
-                let alike = likeness(&predicted, &detection.bbox, widen);
-                if alike > least {
-                    scratch
-                        .assigner
-                        .allow(row, col, (alike - least) * (0.5 + 0.5 * detection.score));
-                }
+                let look = match (&followed.look, &scratch.looks[m]) {
+                    (Some(known), Some(seen)) => Some(known.likeness(seen)),
+                    _ => None,
+                };
+                let gain = if stage == Stage::Return {
+                    let unseen_s = (at_s - followed.track.last_seen_s) as f32;
+                    let Some(look) = look.filter(|&look| look > config.look_return) else { continue };
+                    if !within_reach(followed, &detection.bbox, unseen_s * config.return_speed + 0.3) {
+                        continue;
+                    }
+                    look - config.look_return
+                } else {
+                    let least = match stage {
+                        Stage::Sure => config.least_likeness.sure,
+                        Stage::Unsure => config.least_likeness.unsure,
+                        _ => config.least_likeness.second,
+                    };
+                    let alike = likeness(&predicted, &detection.bbox, widen);
+                    if alike <= least {
+                        continue;
+                    }
+                    let by_look = look.map_or(0.0, |look| {
+                        config.look_weight * scratch.alone[m] * ((look - config.look_neutral) / (1.0 - config.look_neutral)).max(-2.0)
+                    });
+                    (alike - least) * (0.5 + 0.5 * detection.score) + by_look
+                };
+                scratch.assigner.allow(row, col, gain);
             }
         }
         for &(row, col) in scratch.assigner.solve(scratch.rows.len(), scratch.cols.len()) {
             let m = scratch.cols[col];
             scratch.used[m] = true;
-            self.followed[scratch.rows[row]].sighted(at_s, &detections[m], config);
+            let followed = &mut self.followed[scratch.rows[row]];
+            if stage == Stage::Return {
+                followed.filter = super::BoxFilter::new(&detections[m].bbox, &config.motion);
+            }
+            let since_s = (at_s - followed.track.last_seen_s) as f32;
+            followed.sighted(at_s, &detections[m], config);
+            if scratch.alone[m] >= ALONE && sure
+                && let Some(seen) = scratch.looks[m].take()
+            {
+                match &mut followed.look {
+                    Some(look) => look.blend(&seen, 1.0 - (-since_s / LOOK_S).exp()),
+                    none => *none = Some(seen),
+                }
+            }
         }
     }
 
@@ -108,8 +158,8 @@ impl Tracker {
             if self.scratch.used[n] || detection.score < self.config.birth_score || self.followed.iter().any(doubled) {
                 continue;
             }
-            self.followed
-                .push(Followed::new(self.next_id, at_s, detection, &self.config));
+            let look = if self.scratch.alone[n] >= ALONE { self.scratch.looks[n].take() } else { None };
+            self.followed.push(Followed::new(self.next_id, at_s, detection, look, &self.config));
             self.next_id += 1;
         }
     }
@@ -122,7 +172,19 @@ fn takes_part(stage: Stage, followed: &Followed, at_s: f64) -> bool {
             Stage::Sure => track.confirmed,
             Stage::Unsure => track.confirmed && at_s - track.last_seen_s < UNSURE_REACH_S,
             Stage::Second => !track.confirmed,
+            Stage::Return => track.confirmed && at_s - track.last_seen_s > RETURN_AFTER_S,
         }
+}
+
+/// Whether a lost thing of about this size can have come here, `heights` from where it was last seen or should be.
+fn within_reach(followed: &Followed, seen: &BBoxPx, heights: f32) -> bool {
+    let height = followed.last_box.height().max(1.0);
+    let ratio = seen.height() / height;
+    let near = |to: BBoxPx| {
+        let (a, b) = (to.centre(), seen.centre());
+        (a.x - b.x).hypot(a.y - b.y) <= heights * height
+    };
+    (0.7..1.43).contains(&ratio) && (near(followed.last_box) || near(followed.filter.bbox()))
 }
 
 /// Intersection over union of two boxes, both widened by `widen` pixels on each side, so that a track whose place is

@@ -7,11 +7,14 @@
 mod assign;
 mod associate;
 mod kalman;
+mod look;
 
 pub use assign::Assigner;
 pub use kalman::MotionModel;
 
+use image::RgbImage;
 use kalman::BoxFilter;
+use look::Look;
 use vong_models::BBoxPx;
 use vong_models::Detection;
 use vong_wire::ObjectClass;
@@ -30,12 +33,24 @@ pub struct TrackerConfig {
     pub birth_score: f32,
     /// Sightings until a track is believed.
     pub sightings_to_confirm: u32,
+    /// A track is believed once it had a detection of this score ...
+    pub proven_score: f32,
+    /// ... or has moved by this many of its heights from where it was born.
+    pub proven_move: f32,
     /// Seconds that an unconfirmed track waits for its next sighting.
     pub unconfirmed_s: f64,
     /// Seconds that a confirmed track is kept without being seen.
     pub lost_s: f64,
     /// Least likeness (0 to 1) for a sure, an unsure, a first second sighting.
     pub least_likeness: Likeness,
+    /// How much likeness of colours adds to likeness of place.
+    pub look_weight: f32,
+    /// Likeness of colours that says neither yes nor no.
+    pub look_neutral: f32,
+    /// Least likeness of colours to find a lost track again away from where it should be.
+    pub look_return: f32,
+    /// Greatest speed of a lost thing, heights per second.
+    pub return_speed: f32,
     /// The motion of things.
     pub motion: MotionModel,
 }
@@ -65,6 +80,12 @@ impl Default for TrackerConfig {
                 unsure: 0.4,
                 second: 0.25,
             },
+            proven_score: 0.6,
+            proven_move: 0.5,
+            look_weight: 0.5,
+            look_neutral: 0.9,
+            look_return: 0.9,
+            return_speed: 0.8,
             motion: MotionModel::default(),
         }
     }
@@ -115,6 +136,12 @@ struct Followed {
     votes: [f32; 6],
     /// The box of the last sighting, as detected.
     last_box: BBoxPx,
+    /// Its colours, gathered while nobody stood before it.
+    look: Option<Look>,
+    /// Where it was born.
+    birthplace: BBoxPx,
+    best_score: f32,
+    moved: f32,
     /// Paired in this step.
     paired: bool,
 }
@@ -146,7 +173,17 @@ impl Tracker {
     /// Takes in the detections of one picture, taken at `at_s` (any origin, rising). Returns all live tracks, new ones
     /// and coasting ones included: see [`TrackState`].
     pub fn step(&mut self, at_s: f64, detections: &[Detection]) -> &[Track] {
+        self.take_in(at_s, None, detections)
+    }
+
+    /// The same, with the picture in which the detections were found: colours help to tell apart who meets whom.
+    pub fn step_with(&mut self, at_s: f64, picture: &RgbImage, detections: &[Detection]) -> &[Track] {
+        self.take_in(at_s, Some(picture), detections)
+    }
+
+    fn take_in(&mut self, at_s: f64, picture: Option<&RgbImage>, detections: &[Detection]) -> &[Track] {
         self.advance(at_s);
+        self.scratch.look_at(picture, detections, self.config.least_score);
         self.associate(at_s, detections);
         self.bury(at_s);
         self.show(at_s)
@@ -206,11 +243,11 @@ impl Tracker {
 }
 
 impl Followed {
-    fn new(id: u64, at_s: f64, seen: &Detection, config: &TrackerConfig) -> Self {
+    fn new(id: u64, at_s: f64, seen: &Detection, look: Option<Look>, config: &TrackerConfig) -> Self {
         let filter = BoxFilter::new(&seen.bbox, &config.motion);
         let mut votes = [0.0; 6];
         votes[class_slot(seen.class)] = seen.score;
-        let confirmed = config.sightings_to_confirm <= 1;
+        let confirmed = config.sightings_to_confirm <= 1 && seen.score >= config.proven_score;
         Self {
             track: Track {
                 id,
@@ -227,6 +264,10 @@ impl Followed {
             filter,
             votes,
             last_box: seen.bbox,
+            look,
+            birthplace: seen.bbox,
+            best_score: seen.score,
+            moved: 0.0,
             paired: true,
         }
     }
@@ -245,7 +286,11 @@ impl Followed {
         self.track.score = seen.score;
         self.track.last_seen_s = at_s;
         self.track.sightings += 1;
-        self.track.confirmed |= self.track.sightings >= config.sightings_to_confirm;
+        self.best_score = self.best_score.max(seen.score);
+        let (from, to) = (self.birthplace.centre(), seen.bbox.centre());
+        self.moved = self.moved.max((to.x - from.x).hypot(to.y - from.y) / seen.bbox.height().max(1.0));
+        let proven = self.best_score >= config.proven_score || self.moved >= config.proven_move;
+        self.track.confirmed |= proven && self.track.sightings >= config.sightings_to_confirm;
         self.last_box = seen.bbox;
         self.paired = true;
     }

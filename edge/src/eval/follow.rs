@@ -1,0 +1,69 @@
+//! A clip through the gate's own stages: source, detector, tracker, on every frame. Invariant: every frame of the clip
+//! is handed on, in order; a clip that cannot be read to its end is an error.
+
+use super::usage::{Spent, Usage};
+use anyhow::Context;
+use clap::Args;
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use vong_models::detect::ObjectDetector;
+use vong_models::{Manifest, Store};
+
+use crate::source::{FileOptions, FileSource, Frame, Next, Source};
+use crate::track::{Track, Tracker, TrackerConfig};
+
+/// How a clip is looked at.
+#[derive(Debug, Args)]
+pub struct FollowArgs {
+    /// The clip.
+    #[arg(long)]
+    pub video: PathBuf,
+    /// Model id of the detector; the default one where not said.
+    #[arg(long, value_name = "ID")]
+    pub detector: Option<String>,
+    /// A site's own manifest of models.
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
+    /// Threads of a model run.
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+}
+
+/// What following a clip took.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed {
+    /// Frames of the clip.
+    pub frames: u64,
+    /// Seconds, without loading the model.
+    pub wall_s: f64,
+    /// Processor time and memory, the decoder's included.
+    pub spent: Spent,
+}
+
+/// Follows what is in a clip; `each` is given the time of a frame, its picture and the tracks.
+///
+/// # Errors
+/// When the models or the clip cannot be read.
+pub fn follow(args: &FollowArgs, mut each: impl FnMut(f64, &RgbImage, &[Track])) -> anyhow::Result<Followed> {
+    // The clip first: its faults show at once, the model takes a second to load.
+    let mut source = FileSource::open(&args.video, FileOptions::default())?;
+    let mut detector = open_detector(args.models.as_deref(), args.detector.as_deref(), args.threads)?;
+    let config = TrackerConfig::default();
+    let least_score = config.least_score;
+    let mut tracker = Tracker::new(config);
+    let (mut frame, mut detections, mut frames) = (Frame::default(), Vec::new(), 0);
+    let (usage, start) = (Usage::now(), Instant::now());
+    while let Next::Frame = source.next(&mut frame)? {
+        detector.detect(&frame.image, least_score, &mut detections)?;
+        let tracks = tracker.step_with(frame.at_s, &frame.image, &detections);
+        each(frame.at_s, &frame.image, tracks);
+        frames += 1;
+    }
+    Ok(Followed { frames, wall_s: start.elapsed().as_secs_f64(), spent: usage.until_now() })
+}
+
+fn open_detector(manifest: Option<&Path>, id: Option<&str>, threads: usize) -> anyhow::Result<ObjectDetector> {
+    let manifest = Manifest::load(manifest)?;
+    ObjectDetector::open(&Store::locate(), &manifest, id, threads.max(1)).context("cannot open the detector")
+}
