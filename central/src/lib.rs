@@ -8,6 +8,7 @@ pub mod api;
 pub mod auth;
 pub mod config;
 pub mod domain;
+pub mod ingest;
 pub mod office;
 pub mod service;
 pub mod store;

@@ -2,17 +2,19 @@
 //! be written is said before anything else starts.
 
 use crate::api::{self, ApiState};
-use crate::config::Config;
+use crate::config::{Broker, Config};
 use crate::domain::now_ms;
-use crate::service::{self, AccessLog, EvidenceError, EvidenceFolder, PhotographFolders, SeedError, Service};
+use crate::ingest::broker::{self, BrokerError};
+use crate::ingest::{Collector, PasswordError};
+use crate::service::{self, AccessLog, EvidenceError, EvidenceFolder, FaceModels, PhotographFolders, SeedError, Service};
 use crate::store::{SqliteStore, Store, StoreError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use vong_models::Store as ModelStore;
 
 /// How long connections may take to end.
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
@@ -38,6 +40,12 @@ pub enum StartError {
     /// The evidence folder cannot be used.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// The broker inside cannot start.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The broker's password cannot be read.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
 }
 
 /// A running office.
@@ -58,6 +66,11 @@ impl Office {
         let address = config.http.listen;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|cause| StartError::Http { address, cause })?;
+        let inside = match config.broker.chosen() {
+            Broker::Inside(inside) => Some(inside.listen),
+            Broker::Outside(_) => None,
+        };
+        inside.map_or(Ok(()), broker::check_address)?;
         let evidence = EvidenceFolder::open(&config.evidence.folder)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.sqlite).await?);
         if let Some(seeds) = &config.seeds {
@@ -66,13 +79,17 @@ impl Office {
         store.forget_online(now_ms()).await?;
 
         let (access, looks) = AccessLog::new();
+        let models = face_models(config);
         let folders = PhotographFolders {
             seeds: config.seeds.clone(),
-            models: models_folder(config),
+            models: models.store.root().to_path_buf(),
         };
+        service::embed_photographs(&store, &folders, &models).await?;
         let service = Arc::new(Service::open(store.clone(), access, evidence, folders).await?);
 
         let (stop, log_stop) = (CancellationToken::new(), CancellationToken::new());
+        let bundle = service::make_bundle(&store, &service.directory(), 0, now_ms()).await?;
+        let collector = Collector::new(config, service.clone(), bundle, stop.clone())?;
         let access = tokio::spawn(service::write_access(store, looks, log_stop.clone()));
         let mut tasks = JoinSet::new();
         tasks.spawn(delete_old_evidence(
@@ -83,6 +100,11 @@ impl Office {
         let http = listener
             .local_addr()
             .map_err(|cause| StartError::Http { address, cause })?;
+        if let Some(address) = inside {
+            broker::end_process_with_it();
+            broker::start(address).await?;
+        }
+        tasks.spawn(collector.run());
         tasks.spawn(serve(listener, service.clone(), stop.clone()));
         if !http.ip().is_loopback() {
             tracing::warn!(%http, "the page has no login yet and is open to the network; put it behind a proxy that asks for one");
@@ -113,13 +135,14 @@ impl Office {
     }
 }
 
-fn models_folder(config: &Config) -> PathBuf {
-    let named = config
-        .models
-        .store
-        .clone()
-        .or_else(|| std::env::var_os("VONG_STORE").map(PathBuf::from));
-    named.unwrap_or_else(|| PathBuf::from("models/store"))
+fn face_models(config: &Config) -> FaceModels {
+    let store = config.models.store.clone().map_or_else(ModelStore::locate, ModelStore::at);
+    FaceModels {
+        store,
+        manifest: config.models.manifest.clone(),
+        faces: config.models.faces.clone(),
+        embedding: config.models.embedding.clone(),
+    }
 }
 
 async fn serve(listener: TcpListener, service: Arc<Service>, stop: CancellationToken) {

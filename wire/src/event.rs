@@ -224,6 +224,15 @@ pub enum AlertCause {
     },
 }
 
+impl AlertCause {
+    /// The list that was hit.
+    pub fn list(&self) -> &ListId {
+        match self {
+            Self::Face { list, .. } | Self::Plate { list, .. } => list,
+        }
+    }
+}
+
 /// How well a plate agrees with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -2,8 +2,10 @@
 //! is asked (HTTP) nor how messages come (MQTT).
 
 mod access;
+mod bundle;
 pub mod contract;
 mod evidence;
+mod keep;
 mod latest;
 mod live;
 mod photographs;
@@ -12,6 +14,7 @@ mod show;
 mod today;
 
 pub use access::{AccessLog, Looked, write as write_access};
+pub use bundle::{FaceModels, embed_photographs, make_bundle};
 pub use evidence::{EvidenceError, EvidenceFault, EvidenceFolder};
 pub use latest::{CameraKey, Latest, LatestView};
 pub use live::{LiveFeed, LiveMessage};
@@ -69,6 +72,11 @@ impl Service {
     /// The store.
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// The store, to keep.
+    pub fn shared_store(&self) -> Arc<dyn Store> {
+        self.store.clone()
     }
 
     /// What there is, as it was read last.

@@ -50,6 +50,9 @@ pub enum PhotographFault {
     /// Nobody is on it.
     #[error("no face was found; use a sharp photograph from the front")]
     NoFace,
+    /// Several are on it, none clearly in front.
+    #[error("{0} faces were found and none is clearly in front; cut the photograph to one person")]
+    SeveralFaces(usize),
     /// The model failed.
     #[error("the face model failed: {0}")]
     Model(String),

@@ -1,0 +1,194 @@
+//! One connection to the broker. Invariant: a link lives from one connection to its loss and is then thrown away; what
+//! it had not acknowledged is still in the outboxes. A message of QoS 1 is acknowledged only through its [`Receipt`],
+//! and in the order in which it came: `rumqttd` drops a client that acknowledges out of order.
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use vong_wire::topic::FROM_DEVICES;
+use vong_wire::{MAX_PACKET_BYTES, Topic};
+
+/// Messages that wait for the store. Never full with a broker that honours [`RECEIVE_MAXIMUM`]; one that does not is
+/// made to wait.
+const QUEUE: usize = 256;
+/// Pictures and health that wait; the newest is dropped where there is no room, for the next one is newer still.
+const FLEETING_QUEUE: usize = 64;
+/// Unacknowledged messages that the broker may send.
+const RECEIVE_MAXIMUM: u16 = 200;
+const REQUESTS: usize = 512;
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Where and as whom to connect.
+#[derive(Debug, Clone)]
+pub(super) struct LinkSettings {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) client: String,
+    /// User and password.
+    pub(super) login: Option<(String, String)>,
+}
+
+/// A message of QoS 1 that the broker holds until it is acknowledged.
+#[derive(Debug)]
+pub(super) struct Receipt(Publish);
+
+/// What a link tells.
+#[derive(Debug)]
+pub(super) enum LinkEvent {
+    /// The broker accepted the connection and the subscriptions are asked for.
+    Connected,
+    /// A message that must not be lost.
+    Sure(Message, Receipt),
+    /// The link is gone, with the cause in words.
+    Lost(String),
+}
+
+/// A message as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) topic: String,
+    pub(super) payload: bytes::Bytes,
+    /// The user property `seq`.
+    pub(super) seq: Option<u64>,
+}
+
+/// The link is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the link to the broker is gone")]
+pub(super) struct Gone;
+
+/// A connection being made or alive.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: AsyncClient,
+    events: mpsc::Receiver<LinkEvent>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Link {
+    /// Starts connecting. Messages that may be lost come by the second value.
+    pub(super) fn open(settings: &LinkSettings) -> (Self, mpsc::Receiver<Message>) {
+        let mut options = MqttOptions::new(&settings.client, &settings.host, settings.port);
+        options.set_keep_alive(KEEP_ALIVE);
+        options.set_clean_start(true);
+        options.set_connection_timeout(10);
+        options.set_manual_acks(true);
+        // rumqttc takes packets up to 10 KiB unless told otherwise.
+        let mut properties = ConnectProperties::new();
+        properties.max_packet_size = Some(MAX_PACKET_BYTES);
+        properties.receive_maximum = Some(RECEIVE_MAXIMUM);
+        options.set_connect_properties(properties);
+        if let Some((user, password)) = &settings.login {
+            options.set_credentials(user, password);
+        }
+        let (client, event_loop) = AsyncClient::new(options, REQUESTS);
+        let (sender, events) = mpsc::channel(QUEUE);
+        let (fleeting_sender, fleeting) = mpsc::channel(FLEETING_QUEUE);
+        let driver = tokio::spawn(drive(event_loop, client.clone(), sender, fleeting_sender));
+        let link = Self { client, events, driver };
+        (link, fleeting)
+    }
+
+    /// Waits for what happened; takes up to `most` things that have happened by then.
+    pub(super) async fn next(&mut self, most: usize) -> Vec<LinkEvent> {
+        let mut events = Vec::new();
+        if self.events.recv_many(&mut events, most).await == 0 {
+            events.push(LinkEvent::Lost("the connection was ended".into()));
+        }
+        events
+    }
+
+    /// Hands a message over for a device.
+    pub(super) async fn publish(&self, topic: &Topic, payload: impl Into<bytes::Bytes>) -> Result<(), Gone> {
+        let sent = self.client.publish_bytes(topic.to_string(), QoS::AtLeastOnce, false, payload.into());
+        sent.await.map_err(|_| Gone)
+    }
+
+    /// Lets the broker forget a message.
+    pub(super) async fn acknowledge(&self, receipt: &Receipt) -> Result<(), Gone> {
+        self.client.ack(&receipt.0).await.map_err(|_| Gone)
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(mut self) {
+        if self.client.disconnect().await.is_ok() {
+            while !self.next(1).await.iter().any(|event| matches!(event, LinkEvent::Lost(_))) {}
+        }
+    }
+}
+
+/// Pictures and health are asked for with QoS 0: `rumqttd` sends with the QoS of the subscription, whatever that of the
+/// message was, and they would take the place of what must not be lost.
+fn subscriptions() -> Vec<Filter> {
+    let fleeting = |filter: &str| filter.ends_with("/health") || filter.contains("/view/");
+    let filter = |filter: &'static str| match fleeting(filter) {
+        true => Filter::new(filter, QoS::AtMostOnce),
+        false => Filter::new(filter, QoS::AtLeastOnce),
+    };
+    FROM_DEVICES.into_iter().map(filter).collect()
+}
+
+/// Owns the event loop: nothing else polls it, and no poll is ever cancelled half way.
+async fn drive(
+    mut event_loop: EventLoop,
+    client: AsyncClient,
+    events: mpsc::Sender<LinkEvent>,
+    fleeting: mpsc::Sender<Message>,
+) {
+    loop {
+        let event = match event_loop.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => match client.try_subscribe_many(subscriptions()) {
+                Ok(()) => LinkEvent::Connected,
+                Err(cause) => LinkEvent::Lost(cause.to_string()),
+            },
+            Ok(Event::Incoming(Packet::Publish(publish))) if publish.qos == QoS::AtMostOnce => {
+                // Where there is no room it is dropped: the next picture is newer.
+                let _ = fleeting.try_send(message(&publish));
+                continue;
+            }
+            Ok(Event::Incoming(Packet::Publish(publish))) => {
+                let message = message(&publish);
+                let receipt = Receipt(Publish {
+                    payload: bytes::Bytes::new(),
+                    ..publish
+                });
+                LinkEvent::Sure(message, receipt)
+            }
+            Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => LinkEvent::Lost("closed".into()),
+            Ok(_) => continue,
+            Err(cause) => LinkEvent::Lost(in_words(&cause)),
+        };
+        let lost = matches!(event, LinkEvent::Lost(_));
+        if events.send(event).await.is_err() || lost {
+            return;
+        }
+    }
+}
+
+fn message(publish: &Publish) -> Message {
+    let properties = publish.properties.iter().flat_map(|properties| properties.user_properties.iter());
+    let seq = properties.filter(|(name, _)| name == "seq").find_map(|(_, value)| value.parse().ok());
+    Message {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload.clone(),
+        seq,
+    }
+}
+
+fn in_words(cause: &ConnectionError) -> String {
+    match cause {
+        ConnectionError::Io(cause) => cause.to_string(),
+        ConnectionError::Timeout(_) => "no answer in time".into(),
+        ConnectionError::ConnectionRefused(code) => format!("the broker refused the connection ({code:?})"),
+        other => other.to_string(),
+    }
+}
