@@ -172,7 +172,6 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
 
 /// Runs the camera threads and the workers until all cameras have ended or the device is to stop.
 async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
-    let workers = nets.len();
     let mut threads = Vec::new();
     for (index, nets) in nets.into_iter().enumerate() {
         let device = device.clone();
@@ -185,12 +184,10 @@ async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> 
         let reader = std::thread::Builder::new().name(format!("camera-{}", device.cameras[index].config.id));
         readers.push(reader.spawn(move || read(&device, index, clock))?);
     }
-    let device = device.clone();
     tokio::task::spawn_blocking(move || {
         for reader in readers {
             reader.join().map_err(|_| anyhow::anyhow!("a camera thread panicked"))?;
         }
-        device.schedule.close(workers);
         for thread in threads {
             thread.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
         }

@@ -1,8 +1,9 @@
 //! Cameras in turn: one place a camera for its newest frame, and the order in which workers take them. Invariant: a
 //! camera is with one worker at a time, so its frames are worked on in order; a frame that nobody took in time is
-//! replaced by the newer one; the end of a camera comes after its last frame.
+//! replaced by the newer one; the end of a camera comes after its last frame, and the workers end when every camera has.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a worker is to do.
@@ -18,6 +19,7 @@ pub enum Work<F> {
 struct Place<F> {
     frame: Option<F>,
     end_due: bool,
+    ended: bool,
     queued: bool,
 }
 
@@ -25,7 +27,9 @@ struct Place<F> {
 #[derive(Debug)]
 pub struct Schedule<F> {
     places: Vec<Mutex<Place<F>>>,
-    // Holds each camera at most once, and the marks that end the workers.
+    /// Cameras whose end was worked on.
+    ended: AtomicUsize,
+    // Holds each camera at most once, and the mark that ends the workers, which each of them passes on.
     ready: (Sender<Option<usize>>, Receiver<Option<usize>>),
 }
 
@@ -36,11 +40,13 @@ impl<F> Schedule<F> {
             Mutex::new(Place {
                 frame: None,
                 end_due: false,
+                ended: false,
                 queued: false,
             })
         };
         Self {
             places: (0..cameras).map(|_| place()).collect(),
+            ended: AtomicUsize::new(0),
             ready: unbounded(),
         }
     }
@@ -60,15 +66,19 @@ impl<F> Schedule<F> {
         self.queue(camera, &mut place);
     }
 
-    /// Waits for the next turn; `None` when the workers are to end. The camera is this worker's until [`Self::done`].
+    /// Waits for the next turn; `None` when every camera has ended. The camera is this worker's until [`Self::done`].
     pub fn take(&self) -> Option<(usize, Work<F>)> {
         loop {
-            let camera = self.ready.1.recv().ok()??;
+            let Some(camera) = self.ready.1.recv().ok()? else {
+                self.end_workers();
+                return None;
+            };
             let mut place = self.place(camera);
             if let Some(frame) = place.frame.take() {
                 return Some((camera, Work::Frame(frame)));
             }
             if std::mem::take(&mut place.end_due) {
+                place.ended = true;
                 return Some((camera, Work::End));
             }
             place.queued = false;
@@ -81,15 +91,16 @@ impl<F> Schedule<F> {
         place.queued = false;
         if place.frame.is_some() || place.end_due {
             self.queue(camera, &mut place);
+        } else if std::mem::take(&mut place.ended)
+            && self.ended.fetch_add(1, Ordering::SeqCst) + 1 == self.places.len()
+        {
+            self.end_workers();
         }
     }
 
-    /// Ends this many workers, each when it asks for its next turn.
-    pub fn close(&self, workers: usize) {
-        for _ in 0..workers {
-            // The receiver lives as long as the schedule.
-            let _ = self.ready.0.send(None);
-        }
+    fn end_workers(&self) {
+        // The receiver lives as long as the schedule.
+        let _ = self.ready.0.send(None);
     }
 
     fn queue(&self, camera: usize, place: &mut Place<F>) {
@@ -118,7 +129,22 @@ mod tests {
         schedule.done(0);
         assert_eq!(schedule.take(), Some((0, Work::End)));
         schedule.done(0);
-        schedule.close(1);
+        assert_eq!(schedule.take(), None);
+        assert_eq!(schedule.take(), None, "the second worker ends as well");
+    }
+
+    #[test]
+    fn an_end_that_comes_while_the_last_frame_is_worked_on_is_not_lost() {
+        let schedule = Schedule::new(2);
+        schedule.end(1);
+        schedule.put(0, "a");
+        assert_eq!(schedule.take(), Some((1, Work::End)));
+        assert_eq!(schedule.take(), Some((0, Work::Frame("a"))));
+        schedule.end(0);
+        schedule.done(1);
+        schedule.done(0);
+        assert_eq!(schedule.take(), Some((0, Work::End)));
+        schedule.done(0);
         assert_eq!(schedule.take(), None);
     }
 
@@ -159,7 +185,7 @@ mod tests {
                     schedule.put(camera, number);
                 }
             }
-            schedule.close(2);
+            (0..3).for_each(|camera| schedule.end(camera));
         });
     }
 }

@@ -18,7 +18,7 @@ pub const PASSAGE_S: f64 = 5.0;
 /// Pixels a millimetre where vehicles wait: a plate of 330 mm is 116 px wide.
 const WAITING_PX_PER_MM: f32 = 0.35;
 /// Motorcycles wait nearer to the camera.
-const MOTORCYCLE_NEARER: f32 = 1.9;
+const MOTORCYCLE_NEARER: f32 = 1.35;
 /// Where the wheels of a waiting vehicle stand, px.
 const STOP_Y: f32 = 655.0;
 

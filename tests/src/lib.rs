@@ -3,4 +3,5 @@
 
 pub mod feed;
 pub mod outcome;
+pub mod show;
 pub mod stage;

@@ -41,8 +41,20 @@ impl House {
         format!("http://127.0.0.1:{}", self.http_port)
     }
 
-    /// Writes the configuration of central and of the edge, from the demo's own with other ports and folders.
-    pub fn write_configurations(&self) -> Result<(PathBuf, PathBuf)> {
+    /// Deletes what an earlier showing left in the folder; only what showings write.
+    pub fn begin_anew(&self) -> Result<()> {
+        for part in ["central", "edge"] {
+            let folder = self.folder.join(part);
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder).with_context(|| format!("cannot delete {}", folder.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the configuration of central and of the edge, from the demo's own with other ports and folders. Clips are
+    /// played `once` or again and again.
+    pub fn write_configurations(&self, once: bool) -> Result<(PathBuf, PathBuf)> {
         std::fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let mut central = self.demo_configuration("central.toml")?;
         set(
@@ -71,6 +83,9 @@ impl House {
             .and_then(|cameras| cameras.as_array_mut())
             .context("no camera in edge.toml")?
         {
+            if let Some(camera) = camera.as_table_mut().filter(|_| !once) {
+                camera.insert("repeat".into(), true.into());
+            }
             let file = camera.get_mut("file").context("a demo camera plays a file")?;
             *file = clips
                 .join(file.as_str().context("file is a text")?)
