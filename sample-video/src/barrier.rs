@@ -365,8 +365,8 @@ fn background() -> RgbImage {
 
 /// The beam across the lane, which goes up as it opens.
 fn beam(picture: &mut RgbImage, open: f32) {
-    rectangle(picture, 228, 520, 34, 150, [230, 150, 30], 1.0);
-    let (pivot_x, pivot_y, length) = (246.0, 532.0, 330.0 * (1.0 - open) + 40.0);
+    rectangle(picture, 228, 596, 34, 90, [230, 150, 30], 1.0);
+    let (pivot_x, pivot_y, length) = (246.0, 612.0, 330.0 * (1.0 - open) + 40.0);
     let angle = open * 1.35;
     for step in 0..(length as u32) {
         let along = step as f32;

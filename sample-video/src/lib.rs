@@ -13,4 +13,4 @@ pub const SIZE: (u32, u32) = (1280, 720);
 /// Frames a second of the composed clips.
 pub const FPS: u32 = 10;
 /// Changes whenever a composed clip would look different: clips of another recipe are made again.
-pub const RECIPE: u32 = 2;
+pub const RECIPE: u32 = 3;
