@@ -6,7 +6,9 @@ use crate::config::{Broker, Config};
 use crate::domain::now_ms;
 use crate::ingest::broker::{self, BrokerError};
 use crate::ingest::{Collector, PasswordError};
-use crate::service::{self, AccessLog, EvidenceError, EvidenceFolder, FaceModels, PhotographFolders, SeedError, Service};
+use crate::service::{
+    self, AccessLog, EvidenceError, EvidenceFolder, FaceModels, PhotographFolders, SeedError, Service,
+};
 use crate::store::{SqliteStore, Store, StoreError};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -136,7 +138,11 @@ impl Office {
 }
 
 fn face_models(config: &Config) -> FaceModels {
-    let store = config.models.store.clone().map_or_else(ModelStore::locate, ModelStore::at);
+    let store = config
+        .models
+        .store
+        .clone()
+        .map_or_else(ModelStore::locate, ModelStore::at);
     FaceModels {
         store,
         manifest: config.models.manifest.clone(),

@@ -87,7 +87,10 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
 
 /// Runs the appliance; what it did goes to standard output as one JSON object.
 fn run(config: Config, once: bool) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .build()?;
     let summary = runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
@@ -99,7 +102,8 @@ fn run(config: Config, once: bool) -> anyhow::Result<()> {
 
 async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         tracing::warn!("signals cannot be heard; end the program with SIGKILL, nothing is lost by it");
         return;
     };

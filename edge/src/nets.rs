@@ -23,7 +23,9 @@ impl Needs {
     pub fn of(config: &Config) -> Self {
         let any = |wants: fn(&crate::config::CameraConfig) -> bool| config.cameras.iter().any(wants);
         Self {
-            objects: any(|c| !c.lines.is_empty() || c.faces.is_some() || c.plates.as_ref().is_some_and(|p| p.region.is_none())),
+            objects: any(|c| {
+                !c.lines.is_empty() || c.faces.is_some() || c.plates.as_ref().is_some_and(|p| p.region.is_none())
+            }),
             faces: any(|c| c.faces.is_some()),
             plates: any(|c| c.plates.is_some()),
         }
@@ -42,15 +44,29 @@ pub struct Nets {
 
 impl Nets {
     /// Opens what is needed.
-    pub fn open(store: &Store, manifest: &Manifest, config: &ModelsConfig, needs: Needs, threads: usize) -> Result<Self, ModelError> {
-        let objects = needs.objects.then(|| ObjectDetector::open(store, manifest, config.objects.as_deref(), threads));
+    pub fn open(
+        store: &Store,
+        manifest: &Manifest,
+        config: &ModelsConfig,
+        needs: Needs,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
+        let objects = needs
+            .objects
+            .then(|| ObjectDetector::open(store, manifest, config.objects.as_deref(), threads));
         let faces = needs.faces.then(|| {
             let detector = FaceDetector::open(store, manifest, config.faces.as_deref(), threads)?;
             let embedder = FaceEmbedder::open(store, manifest, config.embedding.as_deref(), threads)?;
             Ok::<_, ModelError>((detector, embedder))
         });
-        let plates = needs.plates.then(|| PlateReader::open(store, manifest, threads, PlateReaderOptions::default()));
-        Ok(Self { objects: objects.transpose()?, faces: faces.transpose()?, plates: plates.transpose()? })
+        let plates = needs
+            .plates
+            .then(|| PlateReader::open(store, manifest, threads, PlateReaderOptions::default()));
+        Ok(Self {
+            objects: objects.transpose()?,
+            faces: faces.transpose()?,
+            plates: plates.transpose()?,
+        })
     }
 
     /// Model by job, for the device's state.

@@ -102,10 +102,18 @@ struct Seen {
 pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow::Result<Summary> {
     let store = Store::locate();
     let manifest = Manifest::load(config.models.manifest.as_deref())?;
-    let workers = config.device.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let workers = config
+        .device
+        .workers
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let needs = Needs::of(&config);
-    let nets = (0..workers).map(|_| Nets::open(&store, &manifest, &config.models, needs, 1)).collect::<Result<Vec<_>, _>>()?;
-    let embedding = nets[0].faces.as_ref().map(|(_, embedder)| (embedder.model().to_string(), embedder.default_threshold()));
+    let nets = (0..workers)
+        .map(|_| Nets::open(&store, &manifest, &config.models, needs, 1))
+        .collect::<Result<Vec<_>, _>>()?;
+    let embedding = nets[0]
+        .faces
+        .as_ref()
+        .map(|(_, embedder)| (embedder.model().to_string(), embedder.default_threshold()));
     let names = nets[0].names();
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -120,7 +128,12 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
             let totals = outbox.totals(&camera.id, &line.id, clock.now_ms()).await?;
             chain.show_totals(&line.id, totals.entered, totals.left);
         }
-        cameras.push(Camera { config: camera.clone(), telemetry, chain: Mutex::new(chain), span: Mutex::default() });
+        cameras.push(Camera {
+            config: camera.clone(),
+            telemetry,
+            chain: Mutex::new(chain),
+            span: Mutex::default(),
+        });
     }
     let device = Arc::new(Device {
         schedule: Schedule::new(cameras.len()),
@@ -159,7 +172,10 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     if once {
         let drained = tokio::time::timeout(DRAIN_WITHIN, outbox.drained()).await;
         if drained.is_err() {
-            tracing::warn!(left = outbox.depth().await?, "central has not committed everything; it stays in the outbox");
+            tracing::warn!(
+                left = outbox.depth().await?,
+                "central has not committed everything; it stays in the outbox"
+            );
         }
     }
     publisher_stop.cancel();
@@ -199,8 +215,14 @@ async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> 
 /// Reads one camera until it ends or the device stops.
 fn read(device: &Device, index: usize, clock: Arc<dyn Clock>) {
     let Camera { config, telemetry, .. } = &device.cameras[index];
-    let options = SourceOptions { size: None, max_fps: Some(config.max_fps), stop: device.stop.clone() };
-    let opened = config.source().map(|source| source::open(config.id.as_str(), &source, config.repeat, options, clock));
+    let options = SourceOptions {
+        size: None,
+        max_fps: Some(config.max_fps),
+        stop: device.stop.clone(),
+    };
+    let opened = config
+        .source()
+        .map(|source| source::open(config.id.as_str(), &source, config.repeat, options, clock));
     let mut camera = match opened {
         Some(Ok(camera)) => camera,
         Some(Err(cause)) => return device.give_up(index, &cause),
@@ -213,13 +235,18 @@ fn read(device: &Device, index: usize, clock: Arc<dyn Clock>) {
                 if telemetry.set_status(CameraStatus::Live) {
                     tracing::info!(camera = %config.id, "frames arrive");
                 }
-                let seen = Seen { frame: frame.clone(), after_cut: std::mem::take(&mut after_cut) };
+                let seen = Seen {
+                    frame: frame.clone(),
+                    after_cut: std::mem::take(&mut after_cut),
+                };
                 telemetry.frame(device.schedule.put(index, seen));
             }
             Ok(Next::Cut) => after_cut = true,
             Ok(Next::Lost(cause)) => {
                 after_cut = true;
-                if telemetry.set_status(CameraStatus::Degraded { reason: cause.to_string() }) {
+                if telemetry.set_status(CameraStatus::Degraded {
+                    reason: cause.to_string(),
+                }) {
                     tracing::warn!(camera = %config.id, %cause, "no frames; trying again");
                 }
             }
@@ -293,7 +320,9 @@ impl Device {
             }
             std::thread::sleep(DISK_RETRY);
         }
-        camera.telemetry.count("outbox_wait_us", start.elapsed().as_micros() as u64);
+        camera
+            .telemetry
+            .count("outbox_wait_us", start.elapsed().as_micros() as u64);
         for draft in &drafts {
             let kind = match draft {
                 Draft::Event(_) => 0,
@@ -308,7 +337,9 @@ impl Device {
     fn give_up(&self, index: usize, cause: &source::SourceError) {
         let camera = &self.cameras[index];
         tracing::error!(camera = %camera.config.id, %cause, "this camera cannot work; the others go on");
-        camera.telemetry.set_status(CameraStatus::Degraded { reason: cause.to_string() });
+        camera.telemetry.set_status(CameraStatus::Degraded {
+            reason: cause.to_string(),
+        });
         self.schedule.end(index);
     }
 
@@ -321,11 +352,21 @@ impl Device {
                 (Some(first), Some(last)) => ((last.0 - first.0).as_secs_f64(), (last.1 - first.1) as f64 / 1e3),
                 _ => (0.0, 0.0),
             };
-            let summary = CameraSummary { frames: ever.frames, frames_replaced: ever.frames_replaced, wall_s, played_s };
+            let summary = CameraSummary {
+                frames: ever.frames,
+                frames_replaced: ever.frames_replaced,
+                wall_s,
+                played_s,
+            };
             (camera.config.id.to_string(), summary)
         };
         Summary {
-            decided: Decided { events, alerts, evidence, counts },
+            decided: Decided {
+                events,
+                alerts,
+                evidence,
+                counts,
+            },
             unacknowledged,
             cameras: self.cameras.iter().map(camera).collect(),
         }
@@ -371,10 +412,18 @@ fn prepare(bundle: &WatchlistBundle, embedding: Option<&(String, f32)>) -> Lists
         }
         gallery
     });
-    Lists { gallery, plates: PlateLists::new(bundle) }
+    Lists {
+        gallery,
+        plates: PlateLists::new(bundle),
+    }
 }
 
-fn health_report(device: Arc<Device>, boot: BootId, clock: Arc<dyn Clock>, data: std::path::PathBuf) -> crate::publish::HealthReport {
+fn health_report(
+    device: Arc<Device>,
+    boot: BootId,
+    clock: Arc<dyn Clock>,
+    data: std::path::PathBuf,
+) -> crate::publish::HealthReport {
     Box::new(move |outbox_depth| Health {
         boot,
         at_ms: clock.now_ms(),

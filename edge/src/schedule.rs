@@ -91,8 +91,7 @@ impl<F> Schedule<F> {
         place.queued = false;
         if place.frame.is_some() || place.end_due {
             self.queue(camera, &mut place);
-        } else if std::mem::take(&mut place.ended)
-            && self.ended.fetch_add(1, Ordering::SeqCst) + 1 == self.places.len()
+        } else if std::mem::take(&mut place.ended) && self.ended.fetch_add(1, Ordering::SeqCst) + 1 == self.places.len()
         {
             self.end_workers();
         }

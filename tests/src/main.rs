@@ -88,7 +88,11 @@ async fn endless(house: &House, edge_toml: &std::path::Path, central: vong_tests
 }
 
 fn print_times(told: &Told) {
-    let at = |q| told.seen.frame_to_page(q).map(|ms| Duration::from_millis(ms.max(0) as u64));
+    let at = |q| {
+        told.seen
+            .frame_to_page(q)
+            .map(|ms| Duration::from_millis(ms.max(0) as u64))
+    };
     if let (Some(p50), Some(p99)) = (at(0.5), at(0.99)) {
         println!(
             "Từ hình đến trang / from frame to page: p50 {} ms, p99 {} ms ({} sự kiện / events)",

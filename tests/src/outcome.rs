@@ -40,10 +40,15 @@ impl Seen {
 
     /// One line for people who wait.
     pub fn in_short(&self) -> String {
-        let (entered, left) = self.crossings.values().fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
+        let (entered, left) = self
+            .crossings
+            .values()
+            .fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
         let plates: usize = self.plates.values().map(Vec::len).sum();
         let alerts = self.alerts.len();
-        format!("vào {entered} ra {left}, {plates} biển số, {alerts} cảnh báo / in {entered} out {left}, {plates} plates, {alerts} alerts")
+        format!(
+            "vào {entered} ra {left}, {plates} biển số, {alerts} cảnh báo / in {entered} out {left}, {plates} plates, {alerts} alerts"
+        )
     }
 
     fn take_event(&mut self, message: &Message) {

@@ -61,10 +61,14 @@ pub struct Told {
 /// Plays every clip once and gathers what was told. `central` must be running.
 pub async fn play_once(house: &House, edge_toml: &std::path::Path, progress: &ProgressBar) -> Result<Told> {
     let mut feed = feed::subscribe(&house.page()).await?;
-    let edge = house.start("vong-edge", &["run", "--once", "--config", &edge_toml.to_string_lossy()])?;
+    let edge = house.start(
+        "vong-edge",
+        &["run", "--once", "--config", &edge_toml.to_string_lossy()],
+    )?;
     let mut seen = Seen::default();
     let summary = follow(edge, &mut feed, &mut seen, progress).await?;
-    let expected = summary.decided.get("events").copied().unwrap_or(0) + summary.decided.get("alerts").copied().unwrap_or(0);
+    let expected =
+        summary.decided.get("events").copied().unwrap_or(0) + summary.decided.get("alerts").copied().unwrap_or(0);
     // What is committed is told at once, but over another connection.
     let rest = async {
         while (seen.ids.len() as u64) < expected || seen.with_picture.len() < seen.alerts.len() {
@@ -76,7 +80,10 @@ pub async fn play_once(house: &House, edge_toml: &std::path::Path, progress: &Pr
     };
     let in_time = tokio::time::timeout(FEED_ENDS_WITHIN, rest).await.is_ok();
     ensure!(in_time || !seen.ids.is_empty(), "the live feed told nothing at all");
-    let stats = reqwest::get(format!("{}/api/v1/stats", house.page())).await?.json().await?;
+    let stats = reqwest::get(format!("{}/api/v1/stats", house.page()))
+        .await?
+        .json()
+        .await?;
     Ok(Told {
         seen,
         edge: summary,
@@ -123,7 +130,12 @@ pub fn compare(truth: &Truth, told: &Told) -> Vec<Row> {
     }
     let entries: BTreeSet<String> = truth.gate.persons.iter().map(|person| person.entry.clone()).collect();
     let matched = seen.entries.get(&truth.gate.camera).cloned().unwrap_or_default();
-    let elsewhere: usize = seen.entries.iter().filter(|(camera, _)| **camera != truth.gate.camera).map(|(_, e)| e.len()).sum();
+    let elsewhere: usize = seen
+        .entries
+        .iter()
+        .filter(|(camera, _)| **camera != truth.gate.camera)
+        .map(|(_, e)| e.len())
+        .sum();
     let good = matched == entries && elsewhere == 0;
     rows.push(Row::new(
         format!("{} nhận mặt / faces matched", truth.gate.camera),
@@ -151,10 +163,19 @@ fn compare_plates(truth: &Barrier, seen: &Seen) -> Vec<Row> {
             .collect();
         let expected = format!("{} {colour} {}", vehicle.plate, vehicle.rows().len());
         let good = of_it == [expected.clone()];
-        rows.push(Row::new(format!("{} biển số / plate", truth.camera), expected, of_it.join(", "), good));
+        rows.push(Row::new(
+            format!("{} biển số / plate", truth.camera),
+            expected,
+            of_it.join(", "),
+            good,
+        ));
     }
     let known: BTreeSet<&str> = truth.vehicles.iter().map(|vehicle| vehicle.plate.as_str()).collect();
-    let others: BTreeSet<String> = read.iter().map(|(plate, ..)| plate.clone()).filter(|plate| !known.contains(plate.as_str())).collect();
+    let others: BTreeSet<String> = read
+        .iter()
+        .map(|(plate, ..)| plate.clone())
+        .filter(|plate| !known.contains(plate.as_str()))
+        .collect();
     rows.push(Row::new(
         format!("{} đọc nhầm / read falsely", truth.camera),
         "0",
@@ -172,7 +193,10 @@ fn compare_alerts(truth: &Truth, seen: &Seen) -> Vec<Row> {
     let banned = truth.barrier.vehicles.iter().filter(|vehicle| vehicle.banned).count();
     let alerts = |camera: &str| {
         let of_camera = seen.alerts.iter().filter(|(of, ..)| of == camera);
-        let with_picture = of_camera.clone().filter(|(_, _, id)| seen.with_picture.contains(id)).count();
+        let with_picture = of_camera
+            .clone()
+            .filter(|(_, _, id)| seen.with_picture.contains(id))
+            .count();
         (of_camera.count(), with_picture)
     };
     let row = |camera: &str, expected: usize| {
@@ -195,9 +219,19 @@ fn compare_delivery(told: &Told) -> Vec<Row> {
         })
         .collect();
     let repeated = told.seen.repeated;
-    rows.push(Row::new("lặp lại / told twice", "0", repeated.to_string(), repeated == 0));
+    rows.push(Row::new(
+        "lặp lại / told twice",
+        "0",
+        repeated.to_string(),
+        repeated == 0,
+    ));
     let lost = told.edge.unacknowledged + stored("quarantined");
-    rows.push(Row::new("chưa xác nhận, cách ly / unacknowledged, quarantined", "0", lost.to_string(), lost == 0));
+    rows.push(Row::new(
+        "chưa xác nhận, cách ly / unacknowledged, quarantined",
+        "0",
+        lost.to_string(),
+        lost == 0,
+    ));
     rows
 }
 
@@ -206,7 +240,12 @@ fn compare_pace(told: &Told) -> Vec<Row> {
         let what = format!("{camera} nhịp / pace (bỏ / replaced {})", summary.frames_replaced);
         let good = summary.wall_s <= summary.played_s * PACE_SLACK + 0.5;
         let truth = format!("{:.1} s", summary.played_s);
-        Row::new(what, truth, format!("{:.1} s, {} hình / frames", summary.wall_s, summary.frames), good)
+        Row::new(
+            what,
+            truth,
+            format!("{:.1} s, {} hình / frames", summary.wall_s, summary.frames),
+            good,
+        )
     };
     told.edge.cameras.iter().map(pace).collect()
 }

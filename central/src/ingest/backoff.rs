@@ -32,7 +32,10 @@ mod tests {
         for failures in 0..100_u32 {
             let wait = backoff.next(&mut random).as_millis() as u64;
             let full = (FIRST_MS << failures.min(10)).min(CEILING_MS);
-            assert!((full / 2..=full).contains(&wait), "wait {wait} after {failures} failures");
+            assert!(
+                (full / 2..=full).contains(&wait),
+                "wait {wait} after {failures} failures"
+            );
         }
     }
 }

@@ -25,7 +25,9 @@ const SEGMENTS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address} for the broker: {cause}; end the program that uses it or change [broker.inside] listen")]
+    #[error(
+        "cannot listen on {address} for the broker: {cause}; end the program that uses it or change [broker.inside] listen"
+    )]
     Address {
         /// The address.
         address: SocketAddr,
@@ -40,7 +42,9 @@ pub enum BrokerError {
 /// Fails if the address cannot be listened on. Between this and [`start`] another program could still take it; then the
 /// broker stays silent and that is said.
 pub fn check_address(address: SocketAddr) -> Result<(), BrokerError> {
-    std::net::TcpListener::bind(address).map(drop).map_err(|cause| BrokerError::Address { address, cause })
+    std::net::TcpListener::bind(address)
+        .map(drop)
+        .map_err(|cause| BrokerError::Address { address, cause })
 }
 
 /// Starts the broker on threads of its own; it ends with the process.
@@ -52,7 +56,10 @@ pub async fn start(address: SocketAddr) -> Result<(), BrokerError> {
             tracing::error!(%cause, "the broker inside ended");
         }
     };
-    std::thread::Builder::new().name(THREAD.into()).spawn(run).map_err(failed)?;
+    std::thread::Builder::new()
+        .name(THREAD.into())
+        .spawn(run)
+        .map_err(failed)?;
     let begun = Instant::now();
     while TcpStream::connect(address).await.is_err() {
         if begun.elapsed() > STARTS_WITHIN {
@@ -101,7 +108,10 @@ pub fn end_process_with_it() {
         usual(panic);
         let name = std::thread::current().name().unwrap_or_default().to_string();
         if name == THREAD || name.starts_with("router-") {
-            tracing::error!(thread = name, "the broker inside failed; the office ends so that it is started anew");
+            tracing::error!(
+                thread = name,
+                "the broker inside failed; the office ends so that it is started anew"
+            );
             std::process::exit(1);
         }
     }));

@@ -7,7 +7,8 @@ use crate::store::{EvidenceRow, Origin, QuarantineRow, Record};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use vong_wire::{
-    AckItem, Alert, AlertCause, Channel, Count, Event, EventBody, EventId, Health, PlateSeen, State, Topic, UnixMs, View,
+    AckItem, Alert, AlertCause, Channel, Count, Event, EventBody, EventId, Health, PlateSeen, State, Topic, UnixMs,
+    View,
 };
 
 /// Longest JSON of a message; an event has some 500 bytes.
@@ -77,11 +78,17 @@ pub(super) fn glance(topic: &str, payload: &[u8], context: &Context<'_>) -> Resu
     match channel {
         Channel::View(camera) => {
             if payload.len() > MOST_VIEW_BYTES {
-                return Err(format!("picture of {} bytes is larger than {MOST_VIEW_BYTES}", payload.len()));
+                return Err(format!(
+                    "picture of {} bytes is larger than {MOST_VIEW_BYTES}",
+                    payload.len()
+                ));
             }
             let view = View::decode(payload).map_err(|cause| cause.to_string())?;
             if view.header.camera != camera {
-                return Err(format!("picture of camera `{}` on the topic of another", view.header.camera));
+                return Err(format!(
+                    "picture of camera `{}` on the topic of another",
+                    view.header.camera
+                ));
             }
             if !view.jpeg.starts_with(&[0xff, 0xd8, 0xff]) {
                 return Err("no JPEG behind the header".into());
@@ -104,7 +111,9 @@ fn address(topic: &str, context: &Context<'_>) -> Result<(Origin, Channel), Faul
     if directory.device(&topic.site, &topic.device).is_none() {
         let devices = directory.sites.iter().flat_map(|site| site.devices.iter());
         if devices.filter(|device| !device.known).count() >= MOST_UNKNOWN {
-            return Err(format!("{MOST_UNKNOWN} devices that nobody entered have announced themselves already"));
+            return Err(format!(
+                "{MOST_UNKNOWN} devices that nobody entered have announced themselves already"
+            ));
         }
     }
     let origin = Origin {
@@ -166,10 +175,7 @@ fn understand(
             })
         }
         Channel::Evidence(alert) => {
-            let item = seq.map(|seq| AckItem {
-                seq,
-                id: Some(alert),
-            });
+            let item = seq.map(|seq| AckItem { seq, id: Some(alert) });
             EvidenceFolder::check(payload).map_err(|fault| (fault.to_string(), acknowledge(item)))?;
             let evidence = EvidenceRow {
                 alert,
@@ -182,7 +188,10 @@ fn understand(
                 picture: Some(payload.clone()),
             })
         }
-        _ => Err(("nothing that must not be lost is sent on this topic by a device".into(), None)),
+        _ => Err((
+            "nothing that must not be lost is sent on this topic by a device".into(),
+            None,
+        )),
     }
 }
 
@@ -205,7 +214,10 @@ impl Numbered {
 
 fn json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Fault> {
     if payload.len() > MOST_JSON_BYTES {
-        return Err(format!("message of {} bytes is larger than {MOST_JSON_BYTES}", payload.len()));
+        return Err(format!(
+            "message of {} bytes is larger than {MOST_JSON_BYTES}",
+            payload.len()
+        ));
     }
     serde_json::from_slice(payload).map_err(|cause| cause.to_string())
 }

@@ -109,7 +109,9 @@ impl Link {
 
     /// Hands a message over for a device.
     pub(super) async fn publish(&self, topic: &Topic, payload: impl Into<bytes::Bytes>) -> Result<(), Gone> {
-        let sent = self.client.publish_bytes(topic.to_string(), QoS::AtLeastOnce, false, payload.into());
+        let sent = self
+            .client
+            .publish_bytes(topic.to_string(), QoS::AtLeastOnce, false, payload.into());
         sent.await.map_err(|_| Gone)
     }
 
@@ -121,7 +123,12 @@ impl Link {
     /// Says goodbye.
     pub(super) async fn close(mut self) {
         if self.client.disconnect().await.is_ok() {
-            while !self.next(1).await.iter().any(|event| matches!(event, LinkEvent::Lost(_))) {}
+            while !self
+                .next(1)
+                .await
+                .iter()
+                .any(|event| matches!(event, LinkEvent::Lost(_)))
+            {}
         }
     }
 }
@@ -175,8 +182,13 @@ async fn drive(
 }
 
 fn message(publish: &Publish) -> Message {
-    let properties = publish.properties.iter().flat_map(|properties| properties.user_properties.iter());
-    let seq = properties.filter(|(name, _)| name == "seq").find_map(|(_, value)| value.parse().ok());
+    let properties = publish
+        .properties
+        .iter()
+        .flat_map(|properties| properties.user_properties.iter());
+    let seq = properties
+        .filter(|(name, _)| name == "seq")
+        .find_map(|(_, value)| value.parse().ok());
     Message {
         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
         payload: publish.payload.clone(),

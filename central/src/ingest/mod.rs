@@ -91,7 +91,13 @@ impl Collector {
             let wait = backoff.next(&mut rand::rng());
             let LinkSettings { host, port, .. } = &self.settings;
             let wait_ms = wait.as_millis() as u64;
-            tracing::warn!(host, port, cause, wait_ms, "no link to the broker; devices keep what they decide");
+            tracing::warn!(
+                host,
+                port,
+                cause,
+                wait_ms,
+                "no link to the broker; devices keep what they decide"
+            );
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
@@ -203,7 +209,10 @@ impl Collector {
                 Err(Failed::NotNow(cause)) => cause,
             };
             if !std::mem::replace(&mut said, true) {
-                tracing::error!(cause, "what devices publish cannot be kept; nothing is acknowledged until it can");
+                tracing::error!(
+                    cause,
+                    "what devices publish cannot be kept; nothing is acknowledged until it can"
+                );
             }
             tokio::select! {
                 () = self.stop.cancelled() => return None,

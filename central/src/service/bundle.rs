@@ -8,13 +8,13 @@ use crate::store::{FaceVector, PhotographRow, Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use vong_models::face::{Face, FaceDetector, FaceEmbedder};
+use vong_models::face::{Face, FaceDetector, FaceEmbedder, subject};
 use vong_models::{ModelError, Store as ModelStore};
 use vong_wire::{EntryId, FaceEntry, ListId, ListKind, PlateEntry, UnixMs, Watchlist, WatchlistBundle};
 
 /// A face of a list's photograph must be at least this sure.
 const LEAST_SCORE: f32 = 0.5;
-/// Two faces of which the smaller has this share of the larger's height: whose photograph it is cannot be told.
+/// Another face of this share of the subject's height: whose photograph it is cannot be told.
 const AS_LARGE: f32 = 0.6;
 
 /// Which models embed the photographs.
@@ -49,8 +49,10 @@ impl Embedder {
         let failed = |cause: ModelError| PhotographFault::Model(cause.to_string());
         let picture = decode(bytes)?;
         let mut faces = Vec::new();
-        self.detector.detect(&picture, LEAST_SCORE, &mut faces).map_err(failed)?;
-        let face = the_one(&mut faces)?;
+        self.detector
+            .detect(&picture, LEAST_SCORE, &mut faces)
+            .map_err(failed)?;
+        let face = the_one(&faces, picture.dimensions())?;
         let embedding = self.embedder.embed(&picture, &face.points).map_err(failed)?;
         let embedding = embedding.ok_or(PhotographFault::NoFace)?;
         Ok(FaceVector {
@@ -61,14 +63,12 @@ impl Embedder {
 }
 
 /// The face that a photograph is of.
-fn the_one(faces: &mut [Face]) -> Result<Face, PhotographFault> {
-    faces.sort_by(|a, b| b.bbox.height().total_cmp(&a.bbox.height()));
-    match faces {
-        [] => Err(PhotographFault::NoFace),
-        [first, second, ..] if second.bbox.height() > first.bbox.height() * AS_LARGE => {
-            Err(PhotographFault::SeveralFaces(faces.len()))
-        }
-        [first, ..] => Ok(*first),
+fn the_one(faces: &[Face], (width, height): (u32, u32)) -> Result<Face, PhotographFault> {
+    let face = subject(faces, width, height).ok_or(PhotographFault::NoFace)?;
+    let as_large = |other: &&Face| other.bbox.height() > face.bbox.height() * AS_LARGE;
+    match faces.iter().filter(as_large).count() {
+        1 => Ok(*face),
+        _ => Err(PhotographFault::SeveralFaces(faces.len())),
     }
 }
 
@@ -167,7 +167,11 @@ fn watchlist(list: &List, faces: &BTreeMap<(ListId, EntryId), Vec<FaceVector>>) 
             let of_entry = |entry: &EntryId| faces.get(&(list.id.clone(), entry.clone()));
             let mut model = String::new();
             let mut entries = Vec::new();
-            for (entry, vectors) in list.entries.iter().filter_map(|entry| Some((entry, of_entry(&entry.id)?))) {
+            for (entry, vectors) in list
+                .entries
+                .iter()
+                .filter_map(|entry| Some((entry, of_entry(&entry.id)?)))
+            {
                 model.clone_from(&vectors[0].model);
                 entries.push(FaceEntry {
                     id: entry.id.clone(),
@@ -205,19 +209,28 @@ mod tests {
 
     #[test]
     fn a_photograph_is_of_its_largest_face_unless_two_are_as_large() {
-        assert!(matches!(the_one(&mut []), Err(PhotographFault::NoFace)));
-        let height = |faces: &mut [Face]| the_one(faces).map(|face| face.bbox.height()).ok();
-        assert_eq!(height(&mut [face(20.0), face(100.0)]), Some(100.0));
-        assert_eq!(height(&mut [face(70.0), face(100.0)]), None);
+        let height = |faces: &[Face]| the_one(faces, (200, 200)).map(|face| face.bbox.height());
+        assert!(matches!(height(&[]), Err(PhotographFault::NoFace)));
+        assert!(height(&[face(20.0), face(100.0)]).is_ok_and(|height| height > 99.0));
+        assert!(matches!(
+            height(&[face(70.0), face(100.0)]),
+            Err(PhotographFault::SeveralFaces(2))
+        ));
     }
 
     #[tokio::test]
     async fn the_same_content_keeps_its_version_and_a_device_is_always_overtaken() {
         let folder = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> =
-            Arc::new(crate::store::SqliteStore::open(&folder.path().join("vong.sqlite")).await.unwrap());
+        let store: Arc<dyn Store> = Arc::new(
+            crate::store::SqliteStore::open(&folder.path().join("vong.sqlite"))
+                .await
+                .unwrap(),
+        );
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
-        store.take_seeds(&crate::service::read_seeds(&seeds).unwrap(), 1).await.unwrap();
+        store
+            .take_seeds(&crate::service::read_seeds(&seeds).unwrap(), 1)
+            .await
+            .unwrap();
         let directory = store.directory().await.unwrap();
         let first = make_bundle(&store, &directory, 0, 1_000).await.unwrap();
         assert_eq!(first, make_bundle(&store, &directory, 0, 2_000).await.unwrap());

@@ -13,7 +13,10 @@ impl Service {
         let committed = self.store().commit(batch).await?;
         if !committed.registered.is_empty() {
             for what in &committed.registered {
-                tracing::warn!(what, "this announced itself and nobody has entered it; add it to the seeds");
+                tracing::warn!(
+                    what,
+                    "this announced itself and nobody has entered it; add it to the seeds"
+                );
             }
             self.reload_directory().await?;
         }

@@ -44,7 +44,11 @@ pub(super) struct FaceStage {
 
 impl FaceStage {
     pub(super) fn new(config: FacesConfig) -> Self {
-        Self { config, tracks: HashMap::new(), found: Vec::new() }
+        Self {
+            config,
+            tracks: HashMap::new(),
+            found: Vec::new(),
+        }
     }
 
     /// Whether a track has hit a list.
@@ -80,11 +84,20 @@ impl FaceStage {
     }
 
     fn is_due(&self, track: &Track, at_s: f64) -> bool {
-        if track.class != ObjectClass::Person || track.state != TrackState::Seen || track.bbox.height() < self.config.min_person_px {
+        if track.class != ObjectClass::Person
+            || track.state != TrackState::Seen
+            || track.bbox.height() < self.config.min_person_px
+        {
             return false;
         }
-        let Some(seen) = self.tracks.get(&track.id) else { return true };
-        let every = if seen.shots.is_full() { LOOK_AGAIN_EVERY_S } else { LOOK_EVERY_S };
+        let Some(seen) = self.tracks.get(&track.id) else {
+            return true;
+        };
+        let every = if seen.shots.is_full() {
+            LOOK_AGAIN_EVERY_S
+        } else {
+            LOOK_EVERY_S
+        };
         seen.last_look_s.is_none_or(|last| at_s - last >= every)
     }
 
@@ -101,9 +114,18 @@ impl FaceStage {
         seen.last_look_s = Some(frame.at_s);
         let person = track.bbox;
         let (margin, upper) = (person.width() * 0.1, person.height() * UPPER);
-        let head = BBoxPx::new(person.x1 - margin, person.y1 - margin, person.x2 + margin, person.y1 + upper);
-        let Some(region) = Region::within(&frame.image, &head) else { return Ok(Vec::new()) };
-        telemetry.timed("find_faces", || detector.detect_in(&frame.image, region, SEEN_PX, LEAST_SCORE, &mut self.found))?;
+        let head = BBoxPx::new(
+            person.x1 - margin,
+            person.y1 - margin,
+            person.x2 + margin,
+            person.y1 + upper,
+        );
+        let Some(region) = Region::within(&frame.image, &head) else {
+            return Ok(Vec::new());
+        };
+        telemetry.timed("find_faces", || {
+            detector.detect_in(&frame.image, region, SEEN_PX, LEAST_SCORE, &mut self.found)
+        })?;
         let Some(face) = self.found.iter().find(|face| person.contains(face.bbox.centre())) else {
             telemetry.count("face_not_found", 1);
             return Ok(Vec::new());
@@ -120,7 +142,9 @@ impl FaceStage {
             return Ok(Vec::new());
         }
         let embedding = telemetry.timed("embed", || embedder.embed(&frame.image, &face.points))?;
-        let Some(embedding) = embedding else { return Ok(Vec::new()) };
+        let Some(embedding) = embedding else {
+            return Ok(Vec::new());
+        };
         seen.shots.add(quality, embedding);
         let believed = telemetry.timed("search", || seen.vote.decide(&seen.shots, gallery));
         let bbox = face.bbox;

@@ -21,13 +21,23 @@ pub(super) struct Minutes {
 impl Minutes {
     pub(super) fn new(boot: BootId, camera: CameraId, lines: Vec<LineId>) -> Self {
         let crossed = lines.into_iter().map(|line| (line, (0, 0))).collect();
-        Self { boot, camera, crossed, minute: None, seconds: 0 }
+        Self {
+            boot,
+            camera,
+            crossed,
+            minute: None,
+            seconds: 0,
+        }
     }
 
     /// A frame came; the counts of the minute before, if it began a new one.
     pub(super) fn frame(&mut self, at_ms: UnixMs) -> Vec<Draft> {
         let minute = at_ms.div_euclid(MINUTE_MS);
-        let done = if self.minute.is_some_and(|current| current != minute) { self.close() } else { Vec::new() };
+        let done = if self.minute.is_some_and(|current| current != minute) {
+            self.close()
+        } else {
+            Vec::new()
+        };
         self.minute = Some(minute);
         self.seconds |= 1 << (at_ms.rem_euclid(MINUTE_MS) / 1_000);
         done
@@ -44,7 +54,11 @@ impl Minutes {
 
     /// The counts of the minute that the end cuts short.
     pub(super) fn finish(&mut self) -> Vec<Draft> {
-        let done = if self.minute.is_some() { self.close() } else { Vec::new() };
+        let done = if self.minute.is_some() {
+            self.close()
+        } else {
+            Vec::new()
+        };
         self.minute = None;
         done
     }

@@ -9,22 +9,21 @@ mod plates;
 use crate::config::CameraConfig;
 use crate::count::{LineCounter, LineSpec};
 use crate::decide::Decider;
+use crate::follow::{Follower, Looked};
 use crate::identify::{Gallery, PlateLists};
 use crate::nets::Nets;
 use crate::outbox::Draft;
 use crate::source::Frame;
 use crate::telemetry::CameraTelemetry;
-use crate::track::{TrackState, Tracker, TrackerConfig};
+use crate::track::{TrackState, TrackerConfig};
 use faces::FaceStage;
 use minutes::Minutes;
 use plates::PlateStage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use vong_models::{Detection, ModelError};
+use vong_models::ModelError;
 use vong_wire::{BootId, Crossing, Direction, LineId, UnixMs, View, ViewBox, ViewHeader, ViewLine};
 
-/// Detections below this are not asked of the detector; the tracker has its own, higher limits.
-const LEAST_SCORE: f32 = 0.1;
 /// Between two views for the operator's page.
 const VIEW_EVERY_MS: UnixMs = 500;
 /// A line shows for so long that it was crossed.
@@ -52,13 +51,12 @@ pub struct CameraChain {
     config: CameraConfig,
     telemetry: Arc<CameraTelemetry>,
     decider: Decider,
-    tracker: Tracker,
+    follower: Follower,
     counters: Vec<(LineId, LineCounter)>,
     picture_size: (u32, u32),
     faces: Option<FaceStage>,
     plates: Option<PlateStage>,
     minutes: Minutes,
-    detections: Vec<Detection>,
     shown: BTreeMap<LineId, Shown>,
     last_frame: (UnixMs, f64),
     last_view_ms: Option<UnixMs>,
@@ -75,12 +73,11 @@ impl CameraChain {
             minutes: Minutes::new(boot, config.id.clone(), lines.clone().collect()),
             shown: lines.map(|line| (line, Shown::default())).collect(),
             telemetry,
-            tracker: Tracker::new(TrackerConfig::default()),
+            follower: Follower::new(TrackerConfig::default(), false),
             counters: Vec::new(),
             picture_size: (0, 0),
             faces,
             plates,
-            detections: Vec::new(),
             last_frame: (0, 0.0),
             last_view_ms: None,
             config,
@@ -89,7 +86,14 @@ impl CameraChain {
 
     /// Totals to show from the start, as the outbox remembers them.
     pub fn show_totals(&mut self, line: &LineId, entered: u64, left: u64) {
-        self.shown.insert(line.clone(), Shown { entered, left, last: None });
+        self.shown.insert(
+            line.clone(),
+            Shown {
+                entered,
+                left,
+                last: None,
+            },
+        );
     }
 
     /// Works on one frame; what is decided must be in the outbox before anything acts on it.
@@ -98,13 +102,20 @@ impl CameraChain {
         self.fit_to(frame, &mut drafts);
         self.last_frame = (frame.at_ms, frame.at_s);
         if let Some(objects) = nets.objects.as_mut().filter(|_| self.needs_objects()) {
-            let detections = &mut self.detections;
-            self.telemetry.timed("detect", || objects.detect(&frame.image, LEAST_SCORE, detections))?;
-            let (tracker, detections) = (&mut self.tracker, &self.detections);
-            self.telemetry.timed("track", || tracker.step_with(frame.at_s, &frame.image, detections).len());
+            let telemetry = &self.telemetry;
+            let looked = self
+                .follower
+                .step(frame, objects, &mut |stage, work| telemetry.timed(stage, work))?;
+            telemetry.count("frames_still", u64::from(looked == Looked::Still));
             self.count(frame, &mut drafts);
             if let (Some(faces), Some((detector, embedder))) = (&mut self.faces, &mut nets.faces) {
-                let seen = faces.frame(frame, self.tracker.tracks(), (detector, embedder), &lists.gallery, &self.telemetry)?;
+                let seen = faces.frame(
+                    frame,
+                    self.follower.tracks(),
+                    (detector, embedder),
+                    &lists.gallery,
+                    &self.telemetry,
+                )?;
                 for (recognition, severity, bbox) in seen {
                     let picture = || pictures::evidence(&frame.image, &bbox);
                     drafts.extend(self.decider.recognition(frame.at_ms, recognition, severity, picture));
@@ -112,7 +123,7 @@ impl CameraChain {
             }
         }
         if let (Some(plates), Some(reader)) = (&mut self.plates, &mut nets.plates) {
-            let read = plates.frame(frame, self.tracker.tracks(), reader, &self.telemetry)?;
+            let read = plates.frame(frame, self.follower.tracks(), reader, &self.telemetry)?;
             for seen in read {
                 let hits = lists.plates.hits(&seen.plate.plate, seen.plate.colour);
                 drafts.extend(self.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
@@ -125,7 +136,7 @@ impl CameraChain {
     pub fn finish(&mut self, lists: &Lists) -> Vec<Draft> {
         let mut drafts = Vec::new();
         self.finish_counting(&mut drafts);
-        self.tracker = Tracker::new(TrackerConfig::default());
+        self.follower = Follower::new(TrackerConfig::default(), false);
         if let Some(faces) = &mut self.faces {
             faces.forget();
         }
@@ -140,7 +151,11 @@ impl CameraChain {
     }
 
     fn needs_objects(&self) -> bool {
-        let in_vehicles = self.config.plates.as_ref().is_some_and(|plates| plates.region.is_none());
+        let in_vehicles = self
+            .config
+            .plates
+            .as_ref()
+            .is_some_and(|plates| plates.region.is_none());
         !self.config.lines.is_empty() || self.faces.is_some() || in_vehicles
     }
 
@@ -153,7 +168,10 @@ impl CameraChain {
         self.finish_counting(drafts);
         self.picture_size = size;
         let counter = |line: &crate::config::LineConfig| {
-            let spec = LineSpec { points: line.points, class: line.class };
+            let spec = LineSpec {
+                points: line.points,
+                class: line.class,
+            };
             (line.id.clone(), LineCounter::new(&spec, size.0, size.1))
         };
         self.counters = self.config.lines.iter().map(counter).collect();
@@ -162,7 +180,7 @@ impl CameraChain {
     fn count(&mut self, frame: &Frame, drafts: &mut Vec<Draft>) {
         let mut crossings = Vec::new();
         for (line, counter) in &mut self.counters {
-            let passages = counter.update(frame.at_s, self.tracker.tracks());
+            let passages = counter.update(frame.at_s, self.follower.tracks());
             crossings.extend(passages.iter().map(|passage| (line.clone(), *passage)));
         }
         self.cross(crossings, drafts);
@@ -187,14 +205,21 @@ impl CameraChain {
             }
             shown.last = Some((passage.direction, frame_ms));
             self.minutes.crossed(&line, passage.direction);
-            let crossing = Crossing { line, direction: passage.direction, class: passage.class, track: passage.track };
+            let crossing = Crossing {
+                line,
+                direction: passage.direction,
+                class: passage.class,
+                track: passage.track,
+            };
             drafts.push(self.decider.crossing(at_ms, crossing));
         }
     }
 
     /// A picture for the operator's page, where the last one is old enough.
     pub fn view(&mut self, frame: &Frame) -> Option<View> {
-        let due = self.last_view_ms.is_none_or(|last| !(0..VIEW_EVERY_MS).contains(&(frame.at_ms - last)));
+        let due = self
+            .last_view_ms
+            .is_none_or(|last| !(0..VIEW_EVERY_MS).contains(&(frame.at_ms - last)));
         if !due {
             return None;
         }
@@ -203,9 +228,18 @@ impl CameraChain {
         let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
         let share = |b: &vong_models::BBoxPx| {
             let clipped = b.clipped(width, height);
-            [clipped.x1 / width, clipped.y1 / height, clipped.x2 / width, clipped.y2 / height]
+            [
+                clipped.x1 / width,
+                clipped.y1 / height,
+                clipped.x2 / width,
+                clipped.y2 / height,
+            ]
         };
-        let tracks = self.tracker.tracks().iter().filter(|track| track.confirmed && track.state == TrackState::Seen);
+        let tracks = self
+            .follower
+            .tracks()
+            .iter()
+            .filter(|track| track.confirmed && track.state == TrackState::Seen);
         let mut boxes: Vec<ViewBox> = tracks
             .map(|track| ViewBox {
                 bbox: share(&track.bbox),
@@ -226,11 +260,28 @@ impl CameraChain {
         }
         let line = |line: &crate::config::LineConfig| {
             let shown = self.shown.get(&line.id).copied().unwrap_or_default();
-            let flash = shown.last.filter(|(_, at_ms)| frame.at_ms - at_ms < FLASH_MS).map(|(direction, _)| direction);
+            let flash = shown
+                .last
+                .filter(|(_, at_ms)| frame.at_ms - at_ms < FLASH_MS)
+                .map(|(direction, _)| direction);
             let (total_in, total_out) = (shown.entered, shown.left);
-            ViewLine { line: line.id.clone(), points: line.points, total_in, total_out, flash }
+            ViewLine {
+                line: line.id.clone(),
+                points: line.points,
+                total_in,
+                total_out,
+                flash,
+            }
         };
         let lines = self.config.lines.iter().map(line).collect();
-        Some(View { header: ViewHeader { camera: self.config.id.clone(), at_ms: frame.at_ms, boxes, lines }, jpeg })
+        Some(View {
+            header: ViewHeader {
+                camera: self.config.id.clone(),
+                at_ms: frame.at_ms,
+                boxes,
+                lines,
+            },
+            jpeg,
+        })
     }
 }

@@ -34,12 +34,17 @@ pub(super) fn evidence(picture: &RgbImage, bbox: &BBoxPx) -> Option<Vec<u8>> {
         return jpeg(&crop, EVIDENCE_QUALITY);
     }
     let side = |length: u32| (length * EVIDENCE_SIDE / longest).max(1);
-    jpeg(&imageops::thumbnail(&crop, side(crop.width()), side(crop.height())), EVIDENCE_QUALITY)
+    jpeg(
+        &imageops::thumbnail(&crop, side(crop.width()), side(crop.height())),
+        EVIDENCE_QUALITY,
+    )
 }
 
 fn jpeg(picture: &RgbImage, quality: u8) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture).ok()?;
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(picture)
+        .ok()?;
     Some(bytes)
 }
 
@@ -56,8 +61,14 @@ mod tests {
     fn views_are_small_and_evidence_is_cut_out() {
         let picture = RgbImage::new(1280, 720);
         assert_eq!(size(&view(&picture).unwrap()), (640, 360));
-        assert_eq!(size(&evidence(&picture, &BBoxPx::new(600.0, 300.0, 650.0, 350.0)).unwrap()), (150, 150));
-        assert_eq!(size(&evidence(&picture, &BBoxPx::new(0.0, 0.0, 1280.0, 720.0)).unwrap()), (720, 405));
+        assert_eq!(
+            size(&evidence(&picture, &BBoxPx::new(600.0, 300.0, 650.0, 350.0)).unwrap()),
+            (150, 150)
+        );
+        assert_eq!(
+            size(&evidence(&picture, &BBoxPx::new(0.0, 0.0, 1280.0, 720.0)).unwrap()),
+            (720, 405)
+        );
         assert!(evidence(&picture, &BBoxPx::new(-90.0, -90.0, -60.0, -60.0)).is_none());
     }
 }

@@ -45,13 +45,24 @@ pub(super) struct PlateStage {
 
 impl PlateStage {
     pub(super) fn new(config: PlatesConfig) -> Self {
-        Self { config, lane: Lane::default(), last_read_s: None, found: Vec::new(), shown: Vec::new(), shown_ms: 0 }
+        Self {
+            config,
+            lane: Lane::default(),
+            last_read_s: None,
+            found: Vec::new(),
+            shown: Vec::new(),
+            shown_ms: 0,
+        }
     }
 
     /// Boxes of the last readings, with their texts.
     pub(super) fn boxes(&self, at_ms: UnixMs) -> impl Iterator<Item = (&BBoxPx, u64, &str)> {
         let fresh = at_ms - self.shown_ms < SHOWN_MS;
-        self.shown.iter().filter(move |_| fresh).enumerate().map(|(index, (bbox, plate))| (bbox, index as u64, plate.as_str()))
+        self.shown
+            .iter()
+            .filter(move |_| fresh)
+            .enumerate()
+            .map(|(index, (bbox, plate))| (bbox, index as u64, plate.as_str()))
     }
 
     /// Reads where and when it is due, and says which plates are newly decided.
@@ -81,15 +92,23 @@ impl PlateStage {
     fn is_due(&self, at_s: f64) -> bool {
         let factor = if self.lane.settled() { SETTLED_FACTOR } else { 1.0 };
         // Frames come at whole multiples of their own period: a small slack keeps 4 a second from becoming 3.3.
-        self.last_read_s.is_none_or(|last| at_s - last >= factor / self.config.reads_per_s - 0.01)
+        self.last_read_s
+            .is_none_or(|last| at_s - last >= factor / self.config.reads_per_s - 0.01)
     }
 
-    fn read(&mut self, frame: &Frame, tracks: &[Track], reader: &mut PlateReader, telemetry: &CameraTelemetry) -> Result<(), ModelError> {
+    fn read(
+        &mut self,
+        frame: &Frame,
+        tracks: &[Track],
+        reader: &mut PlateReader,
+        telemetry: &CameraTelemetry,
+    ) -> Result<(), ModelError> {
         let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
         let places: Vec<BBoxPx> = match self.config.region {
             Some([x1, y1, x2, y2]) => vec![BBoxPx::new(x1 * width, y1 * height, x2 * width, y2 * height)],
             None => {
-                let vehicle = |track: &&Track| track.class.is_vehicle() && track.confirmed && track.state == TrackState::Seen;
+                let vehicle =
+                    |track: &&Track| track.class.is_vehicle() && track.confirmed && track.state == TrackState::Seen;
                 tracks.iter().filter(vehicle).map(|track| track.bbox).collect()
             }
         };
@@ -98,12 +117,16 @@ impl PlateStage {
         for place in places {
             let found = &mut self.found;
             telemetry.timed("read_plates", || reader.read(&frame.image, Some(place), found))?;
-            self.shown.extend(self.found.iter().map(|reading| (reading.bbox, reading.plate.clone())));
+            self.shown
+                .extend(self.found.iter().map(|reading| (reading.bbox, reading.plate.clone())));
             let readings = self.found.drain(..).map(|reading| Reading {
                 plate: reading.plate.clone(),
                 confidence: reading.confidence,
                 bbox: reading.bbox,
-                detail: Detail { picture: pictures::evidence(&frame.image, &reading.bbox), reading },
+                detail: Detail {
+                    picture: pictures::evidence(&frame.image, &reading.bbox),
+                    reading,
+                },
             });
             self.lane.observe(frame.at_ms, readings);
         }
@@ -123,5 +146,9 @@ fn decided(verdict: Verdict<Detail>) -> Decided {
         confidence: verdict.confidence,
         readings: verdict.readings,
     };
-    Decided { at_ms: verdict.at_ms, plate, picture }
+    Decided {
+        at_ms: verdict.at_ms,
+        plate,
+        picture,
+    }
 }

@@ -66,9 +66,15 @@ fn line(text: &str) -> Result<Line, String> {
 /// # Errors
 /// When the clip or the models cannot be read.
 pub fn run(args: &CountArgs) -> anyhow::Result<serde_json::Value> {
-    let spec = LineSpec { points: args.line, class: args.class.into() };
+    let spec = LineSpec {
+        points: args.line,
+        class: args.class.into(),
+    };
     let mut counter: Option<LineCounter> = None;
-    let mut counts = Counts { detail: args.detail, ..Counts::default() };
+    let mut counts = Counts {
+        detail: args.detail,
+        ..Counts::default()
+    };
     let followed = follow(&args.follow, |at_s, picture, tracks| {
         let counter = counter.get_or_insert_with(|| LineCounter::new(&spec, picture.width(), picture.height()));
         counts.add(counter.update(at_s, tracks));
@@ -103,8 +109,15 @@ impl Counts {
                 Direction::Out => self.left += 1,
             }
             if self.detail {
-                let way = if passage.direction == Direction::In { "in" } else { "out" };
-                eprintln!("{:8.2} s  {way:3}  track {}  confidence {:.2}", passage.at_s, passage.track, passage.confidence);
+                let way = if passage.direction == Direction::In {
+                    "in"
+                } else {
+                    "out"
+                };
+                eprintln!(
+                    "{:8.2} s  {way:3}  track {}  confidence {:.2}",
+                    passage.at_s, passage.track, passage.confidence
+                );
             }
         }
     }
@@ -122,7 +135,16 @@ mod tests {
     #[test]
     fn lines_are_checked() {
         assert_eq!(line("0,0.5, 1,0.5"), Ok([0.0, 0.5, 1.0, 0.5]));
-        for bad in ["", "0,0.5,1", "0,0.5,1,0.5,1", "0,x,1,0.5", "0,0.5,1,1.5", "-0.1,0,1,1", "nan,0,1,1", "0.5,0.5,0.5,0.5"] {
+        for bad in [
+            "",
+            "0,0.5,1",
+            "0,0.5,1,0.5,1",
+            "0,x,1,0.5",
+            "0,0.5,1,1.5",
+            "-0.1,0,1,1",
+            "nan,0,1,1",
+            "0.5,0.5,0.5,0.5",
+        ] {
             assert!(line(bad).is_err(), "{bad:?} was accepted");
         }
     }

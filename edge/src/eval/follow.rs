@@ -1,4 +1,4 @@
-//! A clip through the gate's own stages: source, detector, tracker, on every frame. Invariant: every frame of the clip
+//! A clip through the gate's own stages: source, motion gate, detector, tracker. Invariant: every frame of the clip
 //! is handed on, in order; a clip that cannot be read to its end is an error.
 
 use super::usage::{Spent, Usage};
@@ -10,8 +10,9 @@ use std::time::Instant;
 use vong_models::detect::ObjectDetector;
 use vong_models::{Manifest, Store};
 
+use crate::follow::{Follower, untimed};
 use crate::source::{FileOptions, FileSource, Frame, Next, Source};
-use crate::track::{Track, Tracker, TrackerConfig};
+use crate::track::{Track, TrackerConfig};
 
 /// How a clip is looked at.
 #[derive(Debug, Args)]
@@ -28,6 +29,9 @@ pub struct FollowArgs {
     /// Threads of a model run.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+    /// Detect on every frame, without the motion gate.
+    #[arg(long)]
+    pub every_frame: bool,
 }
 
 /// What following a clip took.
@@ -49,18 +53,19 @@ pub fn follow(args: &FollowArgs, mut each: impl FnMut(f64, &RgbImage, &[Track]))
     // The clip first: its faults show at once, the model takes a second to load.
     let mut source = FileSource::open(&args.video, FileOptions::default())?;
     let mut detector = open_detector(args.models.as_deref(), args.detector.as_deref(), args.threads)?;
-    let config = TrackerConfig::default();
-    let least_score = config.least_score;
-    let mut tracker = Tracker::new(config);
-    let (mut frame, mut detections, mut frames) = (Frame::default(), Vec::new(), 0);
+    let mut follower = Follower::new(TrackerConfig::default(), args.every_frame);
+    let (mut frame, mut frames) = (Frame::default(), 0);
     let (usage, start) = (Usage::now(), Instant::now());
     while let Next::Frame = source.next(&mut frame)? {
-        detector.detect(&frame.image, least_score, &mut detections)?;
-        let tracks = tracker.step_with(frame.at_s, &frame.image, &detections);
-        each(frame.at_s, &frame.image, tracks);
+        follower.step(&frame, &mut detector, &mut untimed)?;
+        each(frame.at_s, &frame.image, follower.tracks());
         frames += 1;
     }
-    Ok(Followed { frames, wall_s: start.elapsed().as_secs_f64(), spent: usage.until_now() })
+    Ok(Followed {
+        frames,
+        wall_s: start.elapsed().as_secs_f64(),
+        spent: usage.until_now(),
+    })
 }
 
 fn open_detector(manifest: Option<&Path>, id: Option<&str>, threads: usize) -> anyhow::Result<ObjectDetector> {

@@ -4,9 +4,13 @@
 //! says. What measures knows the truth; what is measured never does.
 
 pub mod count;
+pub mod faces;
 pub mod follow;
+pub mod identify;
 pub mod mot;
 pub mod plates;
+pub mod portraits;
+pub mod roc;
 pub mod track;
 pub mod usage;
 
@@ -19,6 +23,10 @@ pub enum EvalCommand {
     Count(count::CountArgs),
     /// Tracks of persons in a clip beside annotated ones.
     Track(track::TrackArgs),
+    /// Whether two photographs show the same person.
+    Faces(faces::FacesArgs),
+    /// Who of a list a photograph shows, if anybody.
+    Identify(identify::IdentifyArgs),
     /// Licence plates of pictures.
     Plates(plates::PlatesArgs),
 }
@@ -31,6 +39,8 @@ pub fn run(command: &EvalCommand) -> anyhow::Result<serde_json::Value> {
     match command {
         EvalCommand::Count(args) => count::run(args),
         EvalCommand::Track(args) => track::run(args),
+        EvalCommand::Faces(args) => faces::run(args),
+        EvalCommand::Identify(args) => identify::run(args),
         EvalCommand::Plates(args) => plates::run(args),
     }
 }

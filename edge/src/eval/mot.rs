@@ -66,27 +66,37 @@ pub enum TruthError {
 impl Truth {
     /// Reads a file in MOTChallenge format. Lines whose seventh value is 0 are marked "not to be scored" and left out.
     pub fn load(path: &Path) -> Result<Self, TruthError> {
-        let text =
-            std::fs::read(path).map_err(|cause| TruthError::Unreadable { path: path.to_owned(), cause })?;
+        let text = std::fs::read(path).map_err(|cause| TruthError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
         Self::parse(&String::from_utf8_lossy(&text), path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, TruthError> {
         let mut truth = Self::default();
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let bad = |message: String| TruthError::Line { path: path.to_owned(), line: n + 1, message };
+            let bad = |message: String| TruthError::Line {
+                path: path.to_owned(),
+                line: n + 1,
+                message,
+            };
             let mut values = [0.0_f64; 7];
             values[6] = 1.0;
             let mut count = 0;
             for (value, word) in values.iter_mut().zip(line.split(',')) {
-                *value = word.trim().parse().map_err(|_| bad(format!("`{}` is no number", word.trim())))?;
+                *value = word
+                    .trim()
+                    .parse()
+                    .map_err(|_| bad(format!("`{}` is no number", word.trim())))?;
                 count += 1;
             }
             if count < 6 {
                 return Err(bad(format!("{count} values instead of at least 6")));
             }
             let [frame, id, left, top, width, height, scored] = values;
-            if !values.iter().all(|value| value.is_finite()) || frame < 1.0 || id < 0.0 || width <= 0.0 || height <= 0.0 {
+            if !values.iter().all(|value| value.is_finite()) || frame < 1.0 || id < 0.0 || width <= 0.0 || height <= 0.0
+            {
                 return Err(bad("a frame below 1, an id below 0 or an empty box".into()));
             }
             if scored != 0.0 {
@@ -120,7 +130,9 @@ impl Truth {
         let reach = |of: fn(&BBoxPx) -> f32| {
             let mut ends: Vec<f32> = self.frames.values().flatten().map(|(_, bbox)| of(bbox)).collect();
             ends.sort_unstable_by(f32::total_cmp);
-            ends.get(ends.len().saturating_sub(1 + ends.len() / 200)).copied().unwrap_or(0.0)
+            ends.get(ends.len().saturating_sub(1 + ends.len() / 200))
+                .copied()
+                .unwrap_or(0.0)
         };
         (reach(|bbox| bbox.x2), reach(|bbox| bbox.y2))
     }
@@ -206,7 +218,8 @@ impl Scorer {
         let place = |ids: &[u64], id: u64| ids.binary_search(&id).expect("every id of a pair is listed");
         self.assigner.clear();
         for (&(truth, found), &frames) in &self.together {
-            self.assigner.allow(place(&truths, truth), place(&founds, found), frames as f32);
+            self.assigner
+                .allow(place(&truths, truth), place(&founds, found), frames as f32);
         }
         let kept: u64 = self
             .assigner

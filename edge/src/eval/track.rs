@@ -28,13 +28,17 @@ pub struct TrackArgs {
 const SHOWN_UNSEEN_S: f64 = 0.0;
 /// Usual widths of pictures, px; the height follows from the clip's shape.
 const USUAL_WIDTHS: [u32; 24] = [
-    160, 176, 240, 320, 352, 384, 400, 426, 480, 512, 640, 704, 720, 768, 800, 854, 960, 1024, 1280, 1440, 1600, 1920, 2560,
-    3840,
+    160, 176, 240, 320, 352, 384, 400, 426, 480, 512, 640, 704, 720, 768, 800, 854, 960, 1024, 1280, 1440, 1600, 1920,
+    2560, 3840,
 ];
 
 fn size(text: &str) -> Result<(u32, u32), String> {
-    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.trim().parse().ok()?, h.trim().parse().ok()?)));
-    sides.filter(|&(w, h): &(u32, u32)| w > 0 && h > 0).ok_or_else(|| "give a size such as 768x576".to_owned())
+    let sides = text
+        .split_once(['x', 'X'])
+        .and_then(|(w, h)| Some((w.trim().parse().ok()?, h.trim().parse().ok()?)));
+    sides
+        .filter(|&(w, h): &(u32, u32)| w > 0 && h > 0)
+        .ok_or_else(|| "give a size such as 768x576".to_owned())
 }
 
 /// Runs the command; the JSON object is its result.
@@ -55,11 +59,19 @@ pub fn run(args: &TrackArgs) -> anyhow::Result<serde_json::Value> {
     })?;
     if truth.last_frame() > followed.frames {
         let (path, video) = (args.truth.clone(), args.follow.video.clone());
-        return Err(TruthError::OtherClip { path, frame: truth.last_frame(), video, frames: followed.frames }.into());
+        return Err(TruthError::OtherClip {
+            path,
+            frame: truth.last_frame(),
+            video,
+            frames: followed.frames,
+        }
+        .into());
     }
     let score = match args.truth_size {
         Some(size) => score(&fitted(&truth, size, picture_size), &found),
-        None => score_fitting(&truth, picture_size, &found).ok_or(TruthError::NoScale { path: args.truth.clone() })?,
+        None => score_fitting(&truth, picture_size, &found).ok_or(TruthError::NoScale {
+            path: args.truth.clone(),
+        })?,
     };
     Ok(json!({
         "mota": round(score.mota, 1e4),
@@ -86,8 +98,12 @@ fn score_fitting(truth: &Truth, picture: (u32, u32), found: &[Vec<Labelled>]) ->
     if holds(picture, extent) {
         return Some(score(truth, found));
     }
-    let sizes = USUAL_WIDTHS.iter().map(|&width| (width, (width * picture.1 + picture.0 / 2) / picture.0.max(1)));
-    let tried = sizes.filter(|&size| holds(size, extent)).map(|size| (size, score(&fitted(truth, size, picture), found)));
+    let sizes = USUAL_WIDTHS
+        .iter()
+        .map(|&width| (width, (width * picture.1 + picture.0 / 2) / picture.0.max(1)));
+    let tried = sizes
+        .filter(|&size| holds(size, extent))
+        .map(|size| (size, score(&fitted(truth, size, picture), found)));
     let (size, best) = tried.min_by_key(|(_, score)| score.fn_)?;
     eprintln!(
         "the truth's boxes do not fit the clip's {}x{}: taken as drawn on {}x{} (say --truth-size WxH if that is wrong)",
@@ -102,7 +118,9 @@ fn holds(size: (u32, u32), extent: (f32, f32)) -> bool {
 }
 
 fn fitted(truth: &Truth, from: (u32, u32), to: (u32, u32)) -> Truth {
-    truth.clone().scaled(to.0 as f32 / from.0 as f32, to.1 as f32 / from.1 as f32)
+    truth
+        .clone()
+        .scaled(to.0 as f32 / from.0 as f32, to.1 as f32 / from.1 as f32)
 }
 
 #[cfg(test)]
@@ -116,7 +134,9 @@ mod tests {
         let mut found = Vec::new();
         for n in 0..10_u64 {
             let x = n as f32 * 70.0;
-            truth.frames.insert(n + 1, vec![(1, BBoxPx::new(x, 400.0, x + 40.0, 500.0))]);
+            truth
+                .frames
+                .insert(n + 1, vec![(1, BBoxPx::new(x, 400.0, x + 40.0, 500.0))]);
             found.push(vec![(5, BBoxPx::new(x * 0.625, 250.0, (x + 40.0) * 0.625, 312.5))]);
         }
         let score = score_fitting(&truth, (480, 360), &found).unwrap();

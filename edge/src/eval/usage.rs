@@ -24,26 +24,36 @@ pub struct Spent {
 impl Usage {
     /// Now.
     pub fn now() -> Self {
-        Self { cpu_s: cpu_s(&fs::read_to_string("/proc/self/stat").unwrap_or_default()) }
+        Self {
+            cpu_s: cpu_s(&fs::read_to_string("/proc/self/stat").unwrap_or_default()),
+        }
     }
 
     /// What was spent up to now.
     pub fn until_now(&self) -> Spent {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Spent { cpu_s: Self::now().cpu_s - self.cpu_s, rss_mib: peak_kib(&status) / 1024 }
+        Spent {
+            cpu_s: Self::now().cpu_s - self.cpu_s,
+            rss_mib: peak_kib(&status) / 1024,
+        }
     }
 }
 
 /// utime, stime, cutime and cstime: the 14th to 17th value, counted after the name in brackets, which may hold spaces.
 fn cpu_s(stat: &str) -> f64 {
     let values = stat.rsplit_once(')').map_or("", |(_, values)| values);
-    let ticks = values.split_ascii_whitespace().skip(11).take(4).filter_map(|value| value.parse::<f64>().ok());
+    let ticks = values
+        .split_ascii_whitespace()
+        .skip(11)
+        .take(4)
+        .filter_map(|value| value.parse::<f64>().ok());
     ticks.sum::<f64>() / TICKS_PER_S
 }
 
 fn peak_kib(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use vong_wire::{EntryId, ListId, ListKind, Severity, WatchlistBundle};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GalleryError {
     /// Its embeddings come from another model.
-    #[error("list `{list}` holds embeddings of `{found}`, this device uses `{expected}`; central must embed its photographs again")]
+    #[error(
+        "list `{list}` holds embeddings of `{found}`, this device uses `{expected}`; central must embed its photographs again"
+    )]
     OtherModel {
         /// The list.
         list: ListId,
@@ -17,7 +19,9 @@ pub enum GalleryError {
         found: String,
     },
     /// An embedding has the wrong length.
-    #[error("list `{list}`, entry `{entry}`: an embedding has {found} values instead of {expected}; central must embed its photographs again")]
+    #[error(
+        "list `{list}`, entry `{entry}`: an embedding has {found} values instead of {expected}; central must embed its photographs again"
+    )]
     Length {
         /// The list.
         list: ListId,
@@ -70,10 +74,21 @@ pub struct Gallery {
 impl Gallery {
     /// Takes up the face lists of a bundle that fit the model; the others are told, each with its fault.
     pub fn new(bundle: &WatchlistBundle, model: &str, default_threshold: f32) -> (Self, Vec<GalleryError>) {
-        let mut gallery = Self { version: bundle.version, model: model.to_string(), ..Self::default() };
+        let mut gallery = Self {
+            version: bundle.version,
+            model: model.to_string(),
+            ..Self::default()
+        };
         let mut faults = Vec::new();
         for list in &bundle.lists {
-            let ListKind::Faces { model: list_model, threshold, entries } = &list.kind else { continue };
+            let ListKind::Faces {
+                model: list_model,
+                threshold,
+                entries,
+            } = &list.kind
+            else {
+                continue;
+            };
             if list_model != model {
                 faults.push(GalleryError::OtherModel {
                     list: list.id.clone(),
@@ -94,8 +109,11 @@ impl Gallery {
             for entry in entries {
                 let index = taken.entries.len() as u32;
                 taken.entries.push(entry.id.clone());
-                for (vector, positive) in
-                    entry.embeddings.iter().map(|v| (v, true)).chain(entry.not_this.iter().map(|v| (v, false)))
+                for (vector, positive) in entry
+                    .embeddings
+                    .iter()
+                    .map(|v| (v, true))
+                    .chain(entry.not_this.iter().map(|v| (v, false)))
                 {
                     if gallery.width == 0 {
                         gallery.width = vector.len();
@@ -136,7 +154,11 @@ impl Gallery {
         if probe.model != self.model || probe.vector.len() != self.width {
             return Vec::new();
         }
-        self.lists.iter().filter_map(|list| list.best(&probe.vector)).filter(|best| best.similarity >= best.threshold).collect()
+        self.lists
+            .iter()
+            .filter_map(|list| list.best(&probe.vector))
+            .filter(|best| best.similarity >= best.threshold)
+            .collect()
     }
 
     /// The best entry of each list whatever its similarity, for measuring.
@@ -152,10 +174,14 @@ impl Gallery {
         let list = self.lists.iter().find(|candidate| candidate.id == *list);
         let wanted = list.and_then(|list| list.entries.iter().position(|id| id == entry));
         let width = self.width.max(1);
-        list.into_iter().flat_map(move |list| {
-            let owners = list.owner.iter();
-            owners.zip(list.rows.chunks_exact(width)).filter(move |(owner, _)| Some(**owner as usize) == wanted)
-        }).map(|(_, row)| row)
+        list.into_iter()
+            .flat_map(move |list| {
+                let owners = list.owner.iter();
+                owners
+                    .zip(list.rows.chunks_exact(width))
+                    .filter(move |(owner, _)| Some(**owner as usize) == wanted)
+            })
+            .map(|(_, row)| row)
     }
 }
 
@@ -179,7 +205,9 @@ impl List {
     }
 
     fn denied(&self, owner: u32, probe: &[f32], similarity: f32) -> bool {
-        self.negative.iter().any(|(entry, vector)| *entry == owner && dot(vector, probe) > similarity)
+        self.negative
+            .iter()
+            .any(|(entry, vector)| *entry == owner && dot(vector, probe) > similarity)
     }
 }
 
@@ -203,26 +231,51 @@ mod tests {
 
     fn entry(id: &str, embeddings: &[[f32; 2]], not_this: &[[f32; 2]]) -> FaceEntry {
         let vectors = |rows: &[[f32; 2]]| rows.iter().map(|row| row.to_vec()).collect();
-        FaceEntry { id: EntryId::new(id).unwrap(), embeddings: vectors(embeddings), not_this: vectors(not_this) }
+        FaceEntry {
+            id: EntryId::new(id).unwrap(),
+            embeddings: vectors(embeddings),
+            not_this: vectors(not_this),
+        }
     }
 
     fn bundle(model: &str, entries: Vec<FaceEntry>) -> WatchlistBundle {
-        let kind = ListKind::Faces { model: model.into(), threshold: Some(0.9), entries };
-        let list = Watchlist { id: ListId::new("wanted").unwrap(), severity: Severity::Alarm, exercise: false, kind };
-        WatchlistBundle { version: 4, lists: vec![list] }
+        let kind = ListKind::Faces {
+            model: model.into(),
+            threshold: Some(0.9),
+            entries,
+        };
+        let list = Watchlist {
+            id: ListId::new("wanted").unwrap(),
+            severity: Severity::Alarm,
+            exercise: false,
+            kind,
+        };
+        WatchlistBundle {
+            version: 4,
+            lists: vec![list],
+        }
     }
 
     fn probe(vector: [f32; 2]) -> Embedding {
-        Embedding { model: "m".into(), vector: vector.into() }
+        Embedding {
+            model: "m".into(),
+            vector: vector.into(),
+        }
     }
 
     fn found(gallery: &Gallery, vector: [f32; 2]) -> Option<String> {
-        gallery.search(&probe(vector)).first().map(|best| best.entry.to_string())
+        gallery
+            .search(&probe(vector))
+            .first()
+            .map(|best| best.entry.to_string())
     }
 
     #[test]
     fn the_best_photograph_of_any_entry_wins_and_a_stranger_is_unknown() {
-        let entries = vec![entry("a", &[[1.0, 0.0], [0.8, 0.6]], &[]), entry("b", &[[0.0, 1.0]], &[])];
+        let entries = vec![
+            entry("a", &[[1.0, 0.0], [0.8, 0.6]], &[]),
+            entry("b", &[[0.0, 1.0]], &[]),
+        ];
         let (gallery, faults) = Gallery::new(&bundle("m", entries), "m", 0.5);
         assert!(faults.is_empty() && !gallery.is_empty() && gallery.version() == 4);
         assert_eq!(found(&gallery, [0.8, 0.6]).as_deref(), Some("a"));
@@ -249,7 +302,14 @@ mod tests {
         }
         let (gallery, faults) = Gallery::new(&bad, "m", 0.5);
         assert_eq!((faults.len(), gallery.is_empty()), (1, false));
-        assert!(gallery.search(&Embedding { model: "other".into(), vector: vec![1.0, 0.0] }).is_empty());
+        assert!(
+            gallery
+                .search(&Embedding {
+                    model: "other".into(),
+                    vector: vec![1.0, 0.0]
+                })
+                .is_empty()
+        );
     }
 
     #[test]

@@ -31,9 +31,12 @@ impl PlateLists {
                 colour == PlateColour::Unknown || entry.colour.is_none_or(|wanted| wanted == colour)
             };
             let candidates = || entries.iter().filter(fits);
-            let exact = candidates().find(|entry| entry.plate == plate).map(|entry| (entry, PlateMatch::Exact));
+            let exact = candidates()
+                .find(|entry| entry.plate == plate)
+                .map(|entry| (entry, PlateMatch::Exact));
             let near = || {
-                let entry = candidates().find(|entry| Grammar::vietnam().confusion_cost(plate, &entry.plate) <= NEAR)?;
+                let entry =
+                    candidates().find(|entry| Grammar::vietnam().confusion_cost(plate, &entry.plate) <= NEAR)?;
                 Some((entry, PlateMatch::Near))
             };
             exact.or_else(near).map(|(entry, matched)| PlateHit {
@@ -53,15 +56,32 @@ mod tests {
     use vong_wire::{EntryId, Watchlist};
 
     fn lists(colour: Option<PlateColour>) -> PlateLists {
-        let entry = PlateEntry { id: EntryId::new("x").unwrap(), plate: "60A66688".into(), colour };
+        let entry = PlateEntry {
+            id: EntryId::new("x").unwrap(),
+            plate: "60A66688".into(),
+            colour,
+        };
         let kind = ListKind::Plates { entries: vec![entry] };
-        let list = Watchlist { id: ListId::new("banned").unwrap(), severity: Severity::Alarm, exercise: true, kind };
-        PlateLists::new(&WatchlistBundle { version: 1, lists: vec![list] })
+        let list = Watchlist {
+            id: ListId::new("banned").unwrap(),
+            severity: Severity::Alarm,
+            exercise: true,
+            kind,
+        };
+        PlateLists::new(&WatchlistBundle {
+            version: 1,
+            lists: vec![list],
+        })
     }
 
     #[test]
     fn an_alert_says_exact_or_near_and_a_different_plate_is_none() {
-        let matched = |plate| lists(None).hits(plate, PlateColour::White).first().map(|hit| hit.matched);
+        let matched = |plate| {
+            lists(None)
+                .hits(plate, PlateColour::White)
+                .first()
+                .map(|hit| hit.matched)
+        };
         assert_eq!(matched("60A66688"), Some(PlateMatch::Exact));
         assert_eq!(matched("60A6668B"), Some(PlateMatch::Near));
         assert_eq!(matched("60A66611"), None);
@@ -71,6 +91,13 @@ mod tests {
     #[test]
     fn a_colour_narrows_an_entry_to_a_vehicle() {
         let hits = |seen| lists(Some(PlateColour::Yellow)).hits("60A66688", seen).len();
-        assert_eq!((hits(PlateColour::Yellow), hits(PlateColour::White), hits(PlateColour::Unknown)), (1, 0, 1));
+        assert_eq!(
+            (
+                hits(PlateColour::Yellow),
+                hits(PlateColour::White),
+                hits(PlateColour::Unknown)
+            ),
+            (1, 0, 1)
+        );
     }
 }

@@ -59,16 +59,43 @@ mod tests {
     use vong_wire::{FaceEntry, ListKind, Severity, Watchlist, WatchlistBundle};
 
     fn gallery(version: u64) -> Gallery {
-        let entry = FaceEntry { id: EntryId::new("a").unwrap(), embeddings: vec![vec![1.0, 0.0]], not_this: vec![] };
-        let kind = ListKind::Faces { model: "m".into(), threshold: Some(0.9), entries: vec![entry] };
-        let list = Watchlist { id: ListId::new("wanted").unwrap(), severity: Severity::Alarm, exercise: false, kind };
-        Gallery::new(&WatchlistBundle { version, lists: vec![list] }, "m", 0.9).0
+        let entry = FaceEntry {
+            id: EntryId::new("a").unwrap(),
+            embeddings: vec![vec![1.0, 0.0]],
+            not_this: vec![],
+        };
+        let kind = ListKind::Faces {
+            model: "m".into(),
+            threshold: Some(0.9),
+            entries: vec![entry],
+        };
+        let list = Watchlist {
+            id: ListId::new("wanted").unwrap(),
+            severity: Severity::Alarm,
+            exercise: false,
+            kind,
+        };
+        Gallery::new(
+            &WatchlistBundle {
+                version,
+                lists: vec![list],
+            },
+            "m",
+            0.9,
+        )
+        .0
     }
 
     fn shots(vectors: &[[f32; 2]]) -> BestShots {
         let mut shots = BestShots::default();
         for vector in vectors {
-            shots.add(Quality(0.5), Embedding { model: "m".into(), vector: vector.to_vec() });
+            shots.add(
+                Quality(0.5),
+                Embedding {
+                    model: "m".into(),
+                    vector: vector.to_vec(),
+                },
+            );
         }
         shots
     }

@@ -77,7 +77,9 @@ pub fn assess(picture: &RgbImage, face: &Face) -> Result<Quality, Refusal> {
     let size = (eyes / 50.0).min(1.0);
     let pose = 1.0 - 0.7 * turn / MOST_TURN - 0.2 * roll / MOST_ROLL;
     let sharp = (sharpness / 120.0).min(1.0);
-    Ok(Quality((face.score * (0.3 + 0.7 * size) * pose * (0.6 + 0.4 * sharp)).clamp(0.01, 1.0)))
+    Ok(Quality(
+        (face.score * (0.3 + 0.7 * size) * pose * (0.6 + 0.4 * sharp)).clamp(0.01, 1.0),
+    ))
 }
 
 /// Mean brightness, and variance of the Laplacian on a grid as coarse as a face with eyes 20 px apart, so that
@@ -99,7 +101,9 @@ fn look(picture: &RgbImage, face: &Face, eyes: f32) -> Option<(f32, f32)> {
     for row in 1..rows - 1 {
         for column in 1..columns - 1 {
             let centre = grey(column, row);
-            let laplacian = grey(column - 1, row) + grey(column + 1, row) + grey(column, row - 1) + grey(column, row + 1) - 4.0 * centre;
+            let laplacian =
+                grey(column - 1, row) + grey(column + 1, row) + grey(column, row - 1) + grey(column, row + 1)
+                    - 4.0 * centre;
             bright += centre;
             sum += laplacian;
             squares += laplacian * laplacian;
@@ -124,11 +128,20 @@ mod tests {
     }
 
     fn face(scale: f32, nose_x: f32, shift: f32) -> Face {
-        let at = |x: f32, y: f32| PointPx { x: shift + x * scale, y: shift + y * scale };
+        let at = |x: f32, y: f32| PointPx {
+            x: shift + x * scale,
+            y: shift + y * scale,
+        };
         Face {
             bbox: BBoxPx::new(shift, shift, shift + 80.0 * scale, shift + 100.0 * scale),
             score: 0.95,
-            points: [at(22.0, 40.0), at(58.0, 40.0), at(nose_x, 60.0), at(28.0, 80.0), at(52.0, 80.0)],
+            points: [
+                at(22.0, 40.0),
+                at(58.0, 40.0),
+                at(nose_x, 60.0),
+                at(28.0, 80.0),
+                at(52.0, 80.0),
+            ],
         }
     }
 

@@ -54,12 +54,18 @@ impl BestShots {
         let (_, first) = self.shots.first()?;
         let mut vector = vec![0.0; first.len()];
         for (quality, shot) in &self.shots {
-            vector.iter_mut().zip(shot).for_each(|(sum, value)| *sum += quality.0 * value);
+            vector
+                .iter_mut()
+                .zip(shot)
+                .for_each(|(sum, value)| *sum += quality.0 * value);
         }
         let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
         (length > 1e-6).then(|| {
             vector.iter_mut().for_each(|v| *v /= length);
-            Embedding { model: self.model.clone(), vector }
+            Embedding {
+                model: self.model.clone(),
+                vector,
+            }
         })
     }
 
@@ -75,7 +81,10 @@ mod tests {
     use super::*;
 
     fn shot(vector: [f32; 2]) -> Embedding {
-        Embedding { model: "m".into(), vector: vector.into() }
+        Embedding {
+            model: "m".into(),
+            vector: vector.into(),
+        }
     }
 
     #[test]
@@ -85,20 +94,33 @@ mod tests {
         shots.add(Quality(0.9), shot([1.0, 0.0]));
         shots.add(Quality(0.1), shot([0.0, 1.0]));
         let fused = shots.fused().unwrap().vector;
-        assert!(fused[0] > 0.99 && (fused[0].hypot(fused[1]) - 1.0).abs() < 1e-5, "{fused:?}");
+        assert!(
+            fused[0] > 0.99 && (fused[0].hypot(fused[1]) - 1.0).abs() < 1e-5,
+            "{fused:?}"
+        );
         for _ in 0..3 {
             shots.add(Quality(0.5), shot([1.0, 0.0]));
         }
         assert!(shots.is_full() && !shots.wants(Quality(0.1)) && shots.wants(Quality(0.2)));
         shots.add(Quality(0.6), shot([1.0, 0.0]));
-        assert_eq!((shots.len(), shots.agreeing(&[1.0, 0.0], 0.99)), (5, 5), "the worst did not go");
+        assert_eq!(
+            (shots.len(), shots.agreeing(&[1.0, 0.0], 0.99)),
+            (5, 5),
+            "the worst did not go"
+        );
     }
 
     #[test]
     fn shots_of_another_model_begin_anew() {
         let mut shots = BestShots::default();
         shots.add(Quality(0.9), shot([1.0, 0.0]));
-        shots.add(Quality(0.2), Embedding { model: "other".into(), vector: vec![0.0, 1.0] });
+        shots.add(
+            Quality(0.2),
+            Embedding {
+                model: "other".into(),
+                vector: vec![0.0, 1.0],
+            },
+        );
         assert_eq!((shots.len(), shots.fused().unwrap().model.as_str()), (1, "other"));
     }
 }

@@ -55,11 +55,16 @@ impl Scratch {
     pub(super) fn look_at(&mut self, picture: Option<&RgbImage>, detections: &[Detection], least_score: f32) {
         self.looks.clear();
         self.looks.extend(detections.iter().map(|detection| {
-            picture.filter(|_| detection.score >= least_score).and_then(|picture| Look::of(picture, &detection.bbox))
+            picture
+                .filter(|_| detection.score >= least_score)
+                .and_then(|picture| Look::of(picture, &detection.bbox))
         }));
         self.alone.clear();
         self.alone.extend(detections.iter().enumerate().map(|(n, one)| {
-            let covered = detections.iter().enumerate().filter(|(m, other)| *m != n && other.score >= 0.3);
+            let covered = detections
+                .iter()
+                .enumerate()
+                .filter(|(m, other)| *m != n && other.score >= 0.3);
             let covered = covered.map(|(_, other)| one.bbox.intersection(&other.bbox).area());
             1.0 - covered.fold(0.0, f32::max) / one.bbox.area().max(1.0)
         }));
@@ -79,13 +84,21 @@ impl Tracker {
     fn run_stage(&mut self, stage: Stage, at_s: f64, detections: &[Detection]) {
         let (config, scratch) = (&self.config, &mut self.scratch);
         scratch.rows.clear();
-        scratch.rows.extend(self.followed.iter().enumerate().filter(|(_, f)| takes_part(stage, f, at_s)).map(|(n, _)| n));
+        scratch.rows.extend(
+            self.followed
+                .iter()
+                .enumerate()
+                .filter(|(_, f)| takes_part(stage, f, at_s))
+                .map(|(n, _)| n),
+        );
         scratch.cols.clear();
         let sure = stage != Stage::Unsure;
-        scratch.cols.extend(detections.iter().enumerate().filter_map(|(n, detection)| {
-            let meant = (detection.score >= config.sure_score) == sure && detection.score >= config.least_score;
-            (meant && !scratch.used[n]).then_some(n)
-        }));
+        scratch
+            .cols
+            .extend(detections.iter().enumerate().filter_map(|(n, detection)| {
+                let meant = (detection.score >= config.sure_score) == sure && detection.score >= config.least_score;
+                (meant && !scratch.used[n]).then_some(n)
+            }));
         if scratch.rows.is_empty() || scratch.cols.is_empty() {
             return;
         }
@@ -105,7 +118,9 @@ impl Tracker {
                 };
                 let gain = if stage == Stage::Return {
                     let unseen_s = (at_s - followed.track.last_seen_s) as f32;
-                    let Some(look) = look.filter(|&look| look > config.look_return) else { continue };
+                    let Some(look) = look.filter(|&look| look > config.look_return) else {
+                        continue;
+                    };
                     if !within_reach(followed, &detection.bbox, unseen_s * config.return_speed + 0.3) {
                         continue;
                     }
@@ -121,7 +136,9 @@ impl Tracker {
                         continue;
                     }
                     let by_look = look.map_or(0.0, |look| {
-                        config.look_weight * scratch.alone[m] * ((look - config.look_neutral) / (1.0 - config.look_neutral)).max(-2.0)
+                        config.look_weight
+                            * scratch.alone[m]
+                            * ((look - config.look_neutral) / (1.0 - config.look_neutral)).max(-2.0)
                     });
                     (alike - least) * (0.5 + 0.5 * detection.score) + by_look
                 };
@@ -137,7 +154,8 @@ impl Tracker {
             }
             let since_s = (at_s - followed.track.last_seen_s) as f32;
             followed.sighted(at_s, &detections[m], config);
-            if scratch.alone[m] >= ALONE && sure
+            if scratch.alone[m] >= ALONE
+                && sure
                 && let Some(seen) = scratch.looks[m].take()
             {
                 match &mut followed.look {
@@ -158,8 +176,13 @@ impl Tracker {
             if self.scratch.used[n] || detection.score < self.config.birth_score || self.followed.iter().any(doubled) {
                 continue;
             }
-            let look = if self.scratch.alone[n] >= ALONE { self.scratch.looks[n].take() } else { None };
-            self.followed.push(Followed::new(self.next_id, at_s, detection, look, &self.config));
+            let look = if self.scratch.alone[n] >= ALONE {
+                self.scratch.looks[n].take()
+            } else {
+                None
+            };
+            self.followed
+                .push(Followed::new(self.next_id, at_s, detection, look, &self.config));
             self.next_id += 1;
         }
     }

@@ -52,7 +52,12 @@ impl Look {
 
     /// Likeness of two looks, 0 to 1.
     pub fn likeness(&self, other: &Self) -> f32 {
-        self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum::<f32>().clamp(0.0, 1.0)
+        self.0
+            .iter()
+            .zip(&other.0)
+            .map(|(a, b)| a * b)
+            .sum::<f32>()
+            .clamp(0.0, 1.0)
     }
 
     /// Takes in a newer look with this weight, 0 to 1.
@@ -64,7 +69,13 @@ impl Look {
     }
 
     fn norm(&mut self) {
-        let length = self.0.iter().map(|cell| cell * cell).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        let length = self
+            .0
+            .iter()
+            .map(|cell| cell * cell)
+            .sum::<f32>()
+            .sqrt()
+            .max(f32::MIN_POSITIVE);
         for cell in &mut self.0 {
             *cell /= length;
         }
@@ -83,7 +94,13 @@ fn add(cells: &mut [f32], pixel: &[u8]) {
     let base = (low[0] * LEVELS + low[1]) * LEVELS + low[2];
     for corner in 0..8 {
         let (r, g, b) = (corner >> 2 & 1, corner >> 1 & 1, corner & 1);
-        let side = |channel: usize, high: usize| if high == 1 { high_share[channel] } else { 1.0 - high_share[channel] };
+        let side = |channel: usize, high: usize| {
+            if high == 1 {
+                high_share[channel]
+            } else {
+                1.0 - high_share[channel]
+            }
+        };
         cells[base + (r * LEVELS + g) * LEVELS + b] += side(0, r) * side(1, g) * side(2, b);
     }
 }
@@ -105,7 +122,10 @@ mod tests {
 
     #[test]
     fn the_same_clothes_are_alike_in_other_light_and_others_are_not() {
-        let (red, green) = (BBoxPx::new(20.0, 0.0, 60.0, 100.0), BBoxPx::new(120.0, 0.0, 160.0, 100.0));
+        let (red, green) = (
+            BBoxPx::new(20.0, 0.0, 60.0, 100.0),
+            BBoxPx::new(120.0, 0.0, 160.0, 100.0),
+        );
         let now = Look::of(&scene(0), &red).unwrap();
         let later = Look::of(&scene(20), &red).unwrap();
         let other = Look::of(&scene(0), &green).unwrap();

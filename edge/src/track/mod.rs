@@ -288,7 +288,9 @@ impl Followed {
         self.track.sightings += 1;
         self.best_score = self.best_score.max(seen.score);
         let (from, to) = (self.birthplace.centre(), seen.bbox.centre());
-        self.moved = self.moved.max((to.x - from.x).hypot(to.y - from.y) / seen.bbox.height().max(1.0));
+        self.moved = self
+            .moved
+            .max((to.x - from.x).hypot(to.y - from.y) / seen.bbox.height().max(1.0));
         let proven = self.best_score >= config.proven_score || self.moved >= config.proven_move;
         self.track.confirmed |= proven && self.track.sightings >= config.sightings_to_confirm;
         self.last_box = seen.bbox;

@@ -4,7 +4,9 @@
 mod centerface;
 mod detect;
 mod embed;
+mod subject;
 mod yunet;
 
 pub use detect::{Face, FaceDetector};
 pub use embed::{Embedding, FaceEmbedder};
+pub use subject::subject;
