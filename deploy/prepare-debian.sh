@@ -12,7 +12,7 @@ need chromium chromium
 need python3 python3
 need npm npm
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
-ls /usr/share/fonts/truetype/dejavu/DejaVuSansCondensed-Bold.ttf >/dev/null 2>&1 || missing+=(fonts-dejavu-extra)
+ls /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf >/dev/null 2>&1 || missing+=(fonts-dejavu-core)
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
 echo "installing Debian packages: ${missing[*]}"

@@ -3,11 +3,13 @@
 
 use crate::config::{Config, ConfigError};
 use crate::eval::{self, EvalCommand};
-use crate::pipeline;
+use crate::{doctor, pipeline};
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
+use vong_models::ModelError;
 
 /// The appliance at the gate.
 #[derive(Debug, Parser)]
@@ -38,6 +40,12 @@ enum Command {
         #[command(subcommand)]
         command: EvalCommand,
     },
+    /// Check models, cameras, disk and broker of an appliance; status 2 where something must be mended.
+    Doctor {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Say what is wrong with a configuration, and where.
     CheckConfig {
         /// The configuration file.
@@ -51,38 +59,42 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=warn,ort=warn".into()),
         )
         .init();
     let measures = matches!(cli.command, Command::Eval { .. });
     match dispatch(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
-            let bad_input = measures || error.chain().any(|cause| cause.is::<ConfigError>());
+            let bad_input = measures
+                || error
+                    .chain()
+                    .any(|cause| cause.is::<ConfigError>() || cause.is::<ModelError>());
             eprintln!("vong-edge: {}", one_line(&error));
             ExitCode::from(if bad_input { 2 } else { 1 })
         }
     }
 }
 
-fn dispatch(command: Command) -> anyhow::Result<()> {
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run { config, once } => run(Config::load(&config)?, once),
-        Command::Eval { command } => {
-            println!("{}", eval::run(&command)?);
-            Ok(())
+        Command::Run { config, once } => run(Config::load(&config)?, once)?,
+        Command::Doctor { config } => {
+            let findings = doctor::examine(&Config::load(&config)?);
+            print!("{}", doctor::report(&findings));
+            if findings.iter().any(|finding| finding.result.is_err()) {
+                return Ok(ExitCode::from(2));
+            }
         }
+        Command::Eval { command } => println!("{}", eval::run(&command)?),
         Command::CheckConfig { config } => {
-            let checked = Config::load(&config)?;
-            println!(
-                "{}: {} camera(s), nothing wrong",
-                config.display(),
-                checked.cameras.len()
-            );
-            Ok(())
+            let cameras = Config::load(&config)?.cameras.len();
+            println!("{}: {cameras} camera(s), nothing wrong", config.display());
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the appliance; what it did goes to standard output as one JSON object.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod count;
 pub mod decide;
+pub mod doctor;
 pub mod eval;
 pub mod follow;
 pub mod identify;

@@ -24,7 +24,9 @@ fn store() -> Option<Store> {
 }
 
 fn portrait(store: &Store, name: &str) -> RgbImage {
-    image::open(store.file(name)).unwrap().to_rgb8()
+    image::open(store.file(name))
+        .expect("a fetched picture is readable")
+        .to_rgb8()
 }
 
 #[test]

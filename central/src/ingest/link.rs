@@ -41,7 +41,7 @@ pub(super) enum LinkEvent {
     /// The broker accepted the connection and the subscriptions are asked for.
     Connected,
     /// A message that must not be lost.
-    Sure(Message, Receipt),
+    Sure(Box<(Message, Receipt)>),
     /// The link is gone, with the cause in words.
     Lost(String),
 }
@@ -168,7 +168,7 @@ async fn drive(
                     payload: bytes::Bytes::new(),
                     ..publish
                 });
-                LinkEvent::Sure(message, receipt)
+                LinkEvent::Sure(Box::new((message, receipt)))
             }
             Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => LinkEvent::Lost("closed".into()),
             Ok(_) => continue,

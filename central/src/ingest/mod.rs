@@ -129,7 +129,7 @@ impl Collector {
                         let LinkSettings { host, port, .. } = &self.settings;
                         tracing::info!(host, port, "connected to the broker");
                     }
-                    LinkEvent::Sure(message, receipt) => messages.push((message, receipt)),
+                    LinkEvent::Sure(message) => messages.push(*message),
                     LinkEvent::Lost(cause) => lost = Some(cause),
                 }
             }

@@ -50,16 +50,19 @@ pub struct Followed {
 /// # Errors
 /// When the models or the clip cannot be read.
 pub fn follow(args: &FollowArgs, mut each: impl FnMut(f64, &RgbImage, &[Track])) -> anyhow::Result<Followed> {
-    // The clip first: its faults show at once, the model takes a second to load.
+    // The first frame first: a clip's faults show at once, the model takes a second to load.
     let mut source = FileSource::open(&args.video, FileOptions::default())?;
+    let mut frame = Frame::default();
+    let mut next = source.next(&mut frame)?;
     let mut detector = open_detector(args.models.as_deref(), args.detector.as_deref(), args.threads)?;
     let mut follower = Follower::new(TrackerConfig::default(), args.every_frame);
-    let (mut frame, mut frames) = (Frame::default(), 0);
+    let mut frames = 0;
     let (usage, start) = (Usage::now(), Instant::now());
-    while let Next::Frame = source.next(&mut frame)? {
+    while let Next::Frame = next {
         follower.step(&frame, &mut detector, &mut untimed)?;
         each(frame.at_s, &frame.image, follower.tracks());
         frames += 1;
+        next = source.next(&mut frame)?;
     }
     Ok(Followed {
         frames,

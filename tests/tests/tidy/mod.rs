@@ -47,7 +47,7 @@ fn files() -> Vec<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     let mut files: Vec<String> = String::from_utf8(output.stdout)
-        .unwrap()
+        .expect("git writes UTF-8")
         .lines()
         .map(String::from)
         .collect();
