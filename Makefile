@@ -37,7 +37,7 @@ clips: build
 	$(BIN)/vong-sample-video compose --out sample-video/clips
 
 eval: prepare models build
-	docs/measure-accuracy.sh
+	$(BIN)/vong-accuracy $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS))
 
 lint:
 	$(CARGO) fmt --all --check

@@ -1,6 +1,7 @@
 //! The whole house on one machine: starts central and an edge as an operator would, watches the live feed as a page
 //! does, and compares what was seen with what is true. Used by `make demo` and by the end-to-end tests.
 
+pub mod accuracy;
 pub mod feed;
 pub mod outcome;
 pub mod show;

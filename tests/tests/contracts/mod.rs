@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 /// Every message with the topic it travels on.
 fn messages() -> Vec<(&'static str, &'static str, Schema)> {
     vec![
-        ("state", "edge to central, retained, QoS 1; also the last will", schema_for!(vong_wire::State)),
+        (
+            "state",
+            "edge to central, retained, QoS 1; also the last will",
+            schema_for!(vong_wire::State),
+        ),
         ("event", "edge to central, QoS 1", schema_for!(vong_wire::Event)),
         ("alert", "edge to central, QoS 1", schema_for!(vong_wire::Alert)),
         ("count", "edge to central, QoS 1", schema_for!(vong_wire::Count)),
@@ -25,7 +29,10 @@ fn messages() -> Vec<(&'static str, &'static str, Schema)> {
 #[test]
 fn the_schema_of_the_wire_is_the_published_one() {
     let of_message = |(topic, way, schema): (&str, &str, Schema)| {
-        (format!("vong/v1/{{site}}/{{device}}/{topic}"), json!({ "way": way, "schema": schema }))
+        (
+            format!("vong/v1/{{site}}/{{device}}/{topic}"),
+            json!({ "way": way, "schema": schema }),
+        )
     };
     let all: serde_json::Map<String, Value> = messages().into_iter().map(of_message).collect();
     let made = serde_json::to_string_pretty(&all).expect("a schema is JSON") + "\n";
