@@ -6,7 +6,7 @@ use super::visitor::Visitor;
 use super::{ApiError, ApiState};
 use crate::service::{CameraKey, Looked};
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use std::str::FromStr;
 use vong_wire::{CameraId, DeviceId, EntryId, EventId, ListId, SiteId};
@@ -54,7 +54,9 @@ pub(super) async fn view(
         camera: file_id::<CameraId>(&file)?,
     };
     let view = state.service.latest.view(&key).ok_or(ApiError::NotFound)?;
-    Ok(jpeg(view.jpeg))
+    // The answer may be newer than the picture that was asked for: the page takes the boxes of this moment.
+    let taken = [(HeaderName::from_static("x-picture-at-ms"), view.header.at_ms.to_string())];
+    Ok((taken, jpeg(view.jpeg)))
 }
 
 /// The picture of an alert.

@@ -1,0 +1,27 @@
+// The page's words and its weight, without a browser.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+const STATIC = new URL("../../central/web/static/", import.meta.url);
+const files = readdirSync(STATIC).map((name) => [name, readFileSync(new URL(name, STATIC))]);
+const { WORDS } = await import(new URL("words.js", STATIC));
+
+test("every word is there in both languages, and every word that is used is there", () => {
+  assert.deepEqual(Object.keys(WORDS.vi), Object.keys(WORDS.en));
+  const used = files.flatMap(([, bytes]) => [...bytes.toString().matchAll(/\bt\("(\w+)"|data-t(?:-label)?="(\w+)"/g)]);
+  assert.ok(used.length > 60, "the words that are used are no longer found");
+  for (const [, spoken, written] of used) assert.ok((spoken ?? written) in WORDS.vi, `${spoken ?? written} has no words`);
+});
+
+test("the page is light and names no outside address", () => {
+  const sent = files.reduce((sum, [, bytes]) => sum + gzipSync(bytes).length, 0);
+  assert.ok(sent < 60_000, `${sent} bytes are sent, compressed`);
+  for (const [name, bytes] of files) {
+    const addresses = bytes.toString().match(/https?:\/\/[^"'\s)]+|["'(]\/\/[a-z]/g) ?? [];
+    assert.deepEqual(addresses.filter((it) => !it.startsWith("http://www.w3.org/2000/svg")), [], name);
+    assert.doesNotMatch(bytes.toString(), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/, name);
+  }
+});
