@@ -8,10 +8,10 @@ BIN := target/release
 
 .PHONY: demo test lint eval bench prepare models build clips web-test doc fmt clean-demo
 
-demo: prepare models build clips
+demo: prepare clips
 	$(BIN)/vong-demo $(if $(ONCE),--once)
 
-test: prepare models build clips
+test: prepare clips
 	@if command -v cargo-nextest >/dev/null 2>&1; then \
 	  $(CARGO) nextest run --release --locked --workspace --no-fail-fast && $(CARGO) test --release --locked --workspace --doc; \
 	else \
@@ -23,20 +23,17 @@ test: prepare models build clips
 prepare:
 	@deploy/prepare-debian.sh
 
-models: build-models
-	$(BIN)/vong-models fetch
-
-.PHONY: build-models
-build-models:
-	@$(BUILD) -p vong-models
-
+# Everything at once: one crate alone would take other features of its dependencies, and build them twice.
 build:
 	$(BUILD) --workspace --bins
 
-clips: build
+models: build
+	$(BIN)/vong-models fetch
+
+clips: models
 	$(BIN)/vong-sample-video compose --out sample-video/clips
 
-eval: prepare models build
+eval: prepare models
 	$(BIN)/vong-accuracy $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS))
 
 lint:

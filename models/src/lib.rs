@@ -4,10 +4,13 @@
 //! Invariant: nothing is loaded whose hash is not the one in `manifest.toml` (or in a site's own manifest).
 //! Only `session.rs` names `ort`.
 
+pub mod cli;
+pub mod convert;
 pub mod detect;
 pub mod detection;
 pub mod error;
 pub mod face;
+pub mod fetch;
 pub mod geometry;
 pub mod manifest;
 pub mod picture;

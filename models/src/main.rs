@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! The program `vong-models`; see `cli`.
+
+fn main() -> std::process::ExitCode {
+    vong_models::cli::main()
+}

@@ -2,6 +2,7 @@
 //! and a file is handed out only after its hash was compared.
 
 use crate::error::ModelError;
+use crate::fetch::{Package, StoreFile};
 use crate::store::Store;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -119,6 +120,8 @@ struct File {
     defaults: BTreeMap<Job, String>,
     #[serde(default, rename = "model")]
     models: Vec<Model>,
+    #[serde(default, rename = "package")]
+    packages: Vec<Package>,
 }
 
 /// The built-in manifest, with a site's own laid over it.
@@ -126,6 +129,7 @@ struct File {
 pub struct Manifest {
     defaults: BTreeMap<Job, String>,
     models: BTreeMap<String, (Model, Option<PathBuf>)>,
+    packages: Vec<Package>,
 }
 
 impl Manifest {
@@ -134,6 +138,7 @@ impl Manifest {
         let mut manifest = Self {
             defaults: BTreeMap::new(),
             models: BTreeMap::new(),
+            packages: Vec::new(),
         };
         manifest.add(BUILT_IN, "manifest.toml", None)?;
         if let Some(path) = site {
@@ -157,6 +162,7 @@ impl Manifest {
             let line = 1 + text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
             wrong(format!("line {line}: {}", error.message().replace('\n', ", ")))
         })?;
+        self.packages.extend(file.packages);
         for model in file.models {
             if model.size.contains(&0) || model.std.contains(&0.0) {
                 return Err(wrong(format!("model `{}`: size and std must not be nought", model.id)));
@@ -209,6 +215,17 @@ impl Manifest {
         self.models.values().map(|(model, _)| model)
     }
 
+    /// The packages that the store is filled from.
+    pub fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+
+    /// The files that this machine's store has.
+    pub fn store_files(&self) -> impl Iterator<Item = &StoreFile> {
+        let files = self.packages.iter().flat_map(|package| &package.files);
+        files.filter(|file| file.is_for(std::env::consts::ARCH))
+    }
+
     /// The file of a model, after its hash was compared.
     pub fn checked_file(&self, store: &Store, model: &Model) -> Result<PathBuf, ModelError> {
         let folder = self.models.get(&model.id).and_then(|(_, folder)| folder.clone());
@@ -244,7 +261,7 @@ pub fn check_hash(path: &Path, expected: &str) -> Result<(), ModelError> {
 
 /// Compares the SHA-256 of a model that is part of the program with the expected one.
 pub fn check_bytes(name: &str, bytes: &[u8], expected: &str) -> Result<(), ModelError> {
-    let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = sha256_of_bytes(bytes);
     if found == expected {
         return Ok(());
     }
@@ -253,6 +270,11 @@ pub fn check_bytes(name: &str, bytes: &[u8], expected: &str) -> Result<(), Model
         expected: expected.to_string(),
         found,
     })
+}
+
+/// SHA-256 of bytes, in hexadecimal.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SHA-256 of a file, in hexadecimal.

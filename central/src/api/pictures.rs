@@ -55,7 +55,10 @@ pub(super) async fn view(
     };
     let view = state.service.latest.view(&key).ok_or(ApiError::NotFound)?;
     // The answer may be newer than the picture that was asked for: the page takes the boxes of this moment.
-    let taken = [(HeaderName::from_static("x-picture-at-ms"), view.header.at_ms.to_string())];
+    let taken = [(
+        HeaderName::from_static("x-picture-at-ms"),
+        view.header.at_ms.to_string(),
+    )];
     Ok((taken, jpeg(view.jpeg)))
 }
 
