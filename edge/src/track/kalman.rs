@@ -9,12 +9,16 @@ use vong_models::BBoxPx;
 pub struct MotionModel {
     /// Standard deviation of a detected centre, heights.
     pub centre_std: f32,
-    /// Standard deviation of a detected width or height, heights.
+    /// Standard deviation of a detected height, heights.
     pub size_std: f32,
+    /// Standard deviation of a detected width, heights: more, for a walker's stride is now wide and now narrow.
+    pub width_std: f32,
     /// White acceleration: root of its spectral density, heights per s^1.5. A walker turning within a second is about 1.
     pub acceleration: f32,
-    /// Random walk of width and height, heights per s^0.5.
+    /// Random walk of the height, heights per s^0.5.
     pub size_drift: f32,
+    /// Random walk of the width, heights per s^0.5.
+    pub width_drift: f32,
     /// Standard deviation of the velocity of something just seen for the first time, heights per second.
     pub first_velocity_std: f32,
 }
@@ -24,8 +28,10 @@ impl Default for MotionModel {
         Self {
             centre_std: 0.05,
             size_std: 0.08,
+            width_std: 0.08,
             acceleration: 0.6,
-            size_drift: 0.15,
+            size_drift: 0.08,
+            width_drift: 0.04,
             first_velocity_std: 0.8,
         }
     }
@@ -125,20 +131,19 @@ impl BoxFilter {
         let acceleration = model.acceleration * unit;
         self.x.predict(dt, acceleration * acceleration);
         self.y.predict(dt, acceleration * acceleration);
-        let drift = (model.size_drift * unit).powi(2) * dt;
-        self.width.variance += drift;
-        self.height.variance += drift;
+        self.width.variance += (model.width_drift * unit).powi(2) * dt;
+        self.height.variance += (model.size_drift * unit).powi(2) * dt;
     }
 
     /// Takes in a detected box. `doubt` multiplies the noise: 1 for a sure detection, more for an unsure one.
     pub fn correct(&mut self, seen: &BBoxPx, doubt: f32, model: &MotionModel) {
         let (centre, unit) = (seen.centre(), self.unit());
         let centre_variance = (model.centre_std * unit * doubt).powi(2);
-        let size_variance = (model.size_std * unit * doubt).powi(2);
+        let variance = |std: f32| (std * unit * doubt).powi(2);
         self.x.correct(centre.x, centre_variance);
         self.y.correct(centre.y, centre_variance);
-        self.width.correct(seen.width(), size_variance);
-        self.height.correct(seen.height(), size_variance);
+        self.width.correct(seen.width(), variance(model.width_std));
+        self.height.correct(seen.height(), variance(model.size_std));
     }
 
     /// The box as now believed.

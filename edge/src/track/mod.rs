@@ -33,10 +33,12 @@ pub struct TrackerConfig {
     pub birth_score: f32,
     /// Sightings until a track is believed.
     pub sightings_to_confirm: u32,
-    /// A track is believed once it had a detection of this score ...
+    /// A track is believed while its scores of late have this mean ...
     pub proven_score: f32,
-    /// ... or has moved by this many of its heights from where it was born.
+    /// ... or once it has moved by this many of its heights from where it was born.
     pub proven_move: f32,
+    /// Time over which scores are remembered, s.
+    pub score_memory_s: f32,
     /// Seconds that an unconfirmed track waits for its next sighting.
     pub unconfirmed_s: f64,
     /// Seconds that a confirmed track is kept without being seen.
@@ -80,11 +82,12 @@ impl Default for TrackerConfig {
                 unsure: 0.4,
                 second: 0.25,
             },
-            proven_score: 0.6,
-            proven_move: 0.5,
+            proven_score: 0.5,
+            proven_move: 1.0,
+            score_memory_s: 4.0,
             look_weight: 0.5,
             look_neutral: 0.9,
-            look_return: 0.9,
+            look_return: 0.94,
             return_speed: 0.8,
             motion: MotionModel::default(),
         }
@@ -140,8 +143,10 @@ struct Followed {
     look: Option<Look>,
     /// Where it was born.
     birthplace: BBoxPx,
-    best_score: f32,
+    /// Farthest that it has been from there, heights.
     moved: f32,
+    /// Sum and number of its scores, both fading.
+    scores: [f32; 2],
     /// Paired in this step.
     paired: bool,
 }
@@ -266,8 +271,8 @@ impl Followed {
             last_box: seen.bbox,
             look,
             birthplace: seen.bbox,
-            best_score: seen.score,
             moved: 0.0,
+            scores: [seen.score, 1.0],
             paired: true,
         }
     }
@@ -284,19 +289,34 @@ impl Followed {
             .fold(0, |best, (n, &v)| if v > self.votes[best] { n } else { best });
         self.track.class = CLASSES[best];
         self.track.score = seen.score;
+        let since_s = (at_s - self.track.last_seen_s) as f32;
         self.track.last_seen_s = at_s;
         self.track.sightings += 1;
-        self.best_score = self.best_score.max(seen.score);
-        let (from, to) = (self.birthplace.centre(), seen.bbox.centre());
-        self.moved = self
-            .moved
-            .max((to.x - from.x).hypot(to.y - from.y) / seen.bbox.height().max(1.0));
-        let proven = self.best_score >= config.proven_score || self.moved >= config.proven_move;
-        self.track.confirmed |= proven && self.track.sightings >= config.sightings_to_confirm;
+        self.judge(seen.score, since_s, config);
         self.last_box = seen.bbox;
         self.paired = true;
     }
+
+    /// Whether this is a thing at all. A cone or a lamp-post that now and then looks like a person does so again and
+    /// again on one spot: the highest of a thousand scores says nothing, their mean does, and so does going elsewhere.
+    fn judge(&mut self, score: f32, since_s: f32, config: &TrackerConfig) {
+        let kept = (-since_s / config.score_memory_s).exp();
+        self.scores = [self.scores[0] * kept + score, self.scores[1] * kept + 1.0];
+        let (from, to) = (self.birthplace.centre(), self.filter.bbox());
+        let way = (to.centre().x - from.x).hypot(to.centre().y - from.y);
+        self.moved = self.moved.max(way / to.height().max(LEAST_HEIGHT));
+        let mean = (self.scores[0] + DOUBT_SCORE * DOUBT_WEIGHT) / (self.scores[1] + DOUBT_WEIGHT);
+        let proven = self.moved >= config.proven_move || mean >= config.proven_score;
+        self.track.confirmed = proven && (self.track.confirmed || self.track.sightings >= config.sightings_to_confirm);
+    }
 }
+
+/// Before anything is known of a track, it is taken to have been seen this often with this score.
+const DOUBT_WEIGHT: f32 = 2.0;
+const DOUBT_SCORE: f32 = 0.3;
+
+/// Boxes of smaller things jump by whole cells of the detector, px.
+const LEAST_HEIGHT: f32 = 30.0;
 
 const CLASSES: [ObjectClass; 6] = [
     ObjectClass::Person,

@@ -60,14 +60,31 @@ fn an_unsure_detection_continues_a_track_but_begins_none() {
                 .is_empty()
         );
     }
-    for n in 10..20 {
-        tracker.step(f64::from(n) / 10.0, &[person(100.0, 200.0, 0.7)]);
+    for n in 10..30 {
+        tracker.step(
+            f64::from(n) / 10.0,
+            &[person(100.0 + 6.0 * (n - 10) as f32, 200.0, 0.7)],
+        );
     }
-    for n in 20..80 {
-        tracker.step(f64::from(n) / 10.0, &[person(100.0, 200.0, 0.2)]);
+    for n in 30..90 {
+        tracker.step(f64::from(n) / 10.0, &[person(220.0, 200.0, 0.2)]);
     }
     assert_eq!(tracker.tracks().len(), 1);
     assert_eq!(tracker.tracks()[0].state, TrackState::Seen);
+}
+
+#[test]
+fn a_cone_that_now_and_then_looks_like_a_person_is_no_track() {
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    for n in 0..3000 {
+        // A high score comes now and then; the box jumps a little, as boxes of small things do.
+        let score = [0.45, 0.3, 0.5, 0.41, 0.62, 0.2, 0.43][n % 7];
+        let jump = [0.0, 2.0, -1.0, 3.0][n % 4];
+        let at_s = n as f64 / 10.0;
+        for track in tracker.step(at_s, &[person(100.0 + jump, 200.0, score)]) {
+            assert_eq!(track.state, TrackState::New, "believed at {at_s} s");
+        }
+    }
 }
 
 #[test]
