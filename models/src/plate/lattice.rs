@@ -36,8 +36,11 @@ pub struct Decoded {
     pub class: &'static str,
     /// Rows.
     pub lines: u8,
-    /// Logarithm of its probability given the steps, less the rarity of its class.
+    /// Logarithm of its probability given the steps; how rare its class and number are counts against the other plates
+    /// found, not against the likeliest one itself.
     pub log_prob: f32,
+    /// How much rarer than a common plate its class is, nats.
+    pub rarity: f32,
     /// Nats between the reader's own best string and this plate, 0 where they agree.
     pub cost: f32,
 }
@@ -49,6 +52,8 @@ struct Prefix {
     last: Symbol,
     alive: u128,
     penalty: f32,
+    /// Nats for the number of its series, part of the penalty.
+    number: f32,
     blank: f32,
     symbol: f32,
 }
@@ -122,6 +127,7 @@ impl Grammar {
             last: 255,
             alive: everything,
             penalty: 0.0,
+            number: 0.0,
             blank: 0.0,
             symbol: f32::NEG_INFINITY,
         };
@@ -143,17 +149,22 @@ impl Grammar {
             }
         }
         let mut found: Vec<Decoded> = Vec::new();
+        let mut likeliest = (f32::NEG_INFINITY, 0.0);
         for prefix in &beam {
             for lines in if broken { 1..=2 } else { 1..=1 } {
                 let Some(layout) = self.cheapest(prefix.alive, prefix.marks as usize, lines) else {
                     continue;
                 };
                 let log_prob = prefix.total() - layout.cost;
+                if log_prob > likeliest.0 {
+                    likeliest = (log_prob, prefix.number + layout.cost);
+                }
                 let decoded = Decoded {
                     plate: spell(prefix.key),
                     class: layout.class,
                     lines,
                     log_prob,
+                    rarity: layout.cost,
                     cost: (free - log_prob).max(0.0),
                 };
                 match found.iter_mut().find(|d| d.plate == decoded.plate) {
@@ -165,6 +176,7 @@ impl Grammar {
         }
         found.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
         found.truncate(most);
+        found.iter_mut().for_each(|d| d.log_prob += likeliest.1);
         found
     }
 
@@ -196,11 +208,18 @@ impl Grammar {
             if through != 0 {
                 // The break is spelt as the number 63, so that prefixes that broke elsewhere stay apart.
                 let key = prefix.key << 6 | 63;
+                let number = if through & !self.numbered[at] == 0 {
+                    self.series_number[usize::from(prefix.last_symbol()) % 10]
+                } else {
+                    0.0
+                };
                 passed.push(Prefix {
                     key,
                     marks: prefix.marks + 1,
                     last: 255,
                     alive: through,
+                    penalty: prefix.penalty + number,
+                    number,
                     blank: joined,
                     symbol: f32::NEG_INFINITY,
                     ..*prefix
@@ -280,6 +299,7 @@ impl Grammar {
                         last: s as u8,
                         alive,
                         penalty,
+                        number: prefix.number,
                         blank: f32::NEG_INFINITY,
                         symbol: from + seen,
                     },
