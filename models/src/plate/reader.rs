@@ -65,10 +65,16 @@ impl Default for PlateReaderOptions {
 /// Margins of the first look and of the further ones, in row heights, and tilts in degrees against the finder's.
 const FIRST_LOOK: f32 = -0.04;
 const FURTHER_LOOKS: [(f32, f32); 5] = [(0.03, 0.0), (-0.10, 0.0), (0.12, 0.0), (-0.05, -3.0), (-0.05, 3.0)];
-/// Below this probability of its best plate the first look was at nonsense, which is not worth a second one.
-const WORTH_MORE: f32 = 1e-6;
-/// The same for a whole picture, which seldom is a plate.
-const WORTH_MORE_WHOLE: f32 = 0.01;
+/// A cut around rows that were found.
+const FOUND: Patience = Patience {
+    worth_more: 1e-6,
+    least_looks: 1,
+};
+/// A whole picture seldom is a plate, and where it is one its edge may be cut off: no single look settles it.
+const WHOLE: Patience = Patience {
+    worth_more: 0.01,
+    least_looks: 3,
+};
 /// Characters that a reader must have seen for the grammar to be asked.
 const LEAST_CHARACTERS: usize = 5;
 /// So much more confidence is asked for each nat that a class is rarer than the common ones: what looks like a rare plate
@@ -85,6 +91,15 @@ pub struct PlateReader {
     rows: Vec<RowBox>,
     cuts: Vec<Candidate>,
     places: Vec<Place>,
+}
+
+/// How long a cut is looked at.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// Below this probability of its best plate the first look was at nonsense, which is not worth a second one.
+    worth_more: f32,
+    /// Looks before it may be settled.
+    least_looks: usize,
 }
 
 /// A place that may show a plate, with what was seen there.
@@ -146,7 +161,7 @@ impl PlateReader {
         cuts: &mut Vec<Candidate>,
     ) -> Result<(), ModelError> {
         if (0.9..8.0).contains(&(part.width() / part.height())) {
-            self.consider(picture, &itself(part), WORTH_MORE_WHOLE)?;
+            self.consider(picture, &itself(part), WHOLE)?;
             // A plate that fills the picture needs no finder.
             if self.places.iter().any(|p| p.evidence.confidence() >= self.options.settled) {
                 return Ok(());
@@ -169,7 +184,7 @@ impl PlateReader {
                 continue;
             }
             left -= 1;
-            self.consider(picture, candidate, WORTH_MORE)?;
+            self.consider(picture, candidate, FOUND)?;
         }
         // A plate of which the finder saw one row.
         for candidate in cuts
@@ -181,15 +196,15 @@ impl PlateReader {
                     break;
                 }
                 left -= 1;
-                self.consider(picture, &candidate.with_row_beside(side), WORTH_MORE)?;
+                self.consider(picture, &candidate.with_row_beside(side), FOUND)?;
             }
         }
         Ok(())
     }
 
     /// Looks at a candidate and adds what was seen to its place.
-    fn consider(&mut self, picture: &RgbImage, candidate: &Candidate, worth_more: f32) -> Result<(), ModelError> {
-        let evidence = self.look(picture, candidate, worth_more)?;
+    fn consider(&mut self, picture: &RgbImage, candidate: &Candidate, patience: Patience) -> Result<(), ModelError> {
+        let evidence = self.look(picture, candidate, patience)?;
         let Some(best) = evidence.best() else { return Ok(()) };
         let bbox = candidate
             .cut
@@ -219,14 +234,14 @@ impl PlateReader {
     }
 
     /// Looks at a candidate, again and again with other margins and tilts while it is unsure.
-    fn look(&mut self, picture: &RgbImage, candidate: &Candidate, worth_more: f32) -> Result<Evidence, ModelError> {
+    fn look(&mut self, picture: &RgbImage, candidate: &Candidate, patience: Patience) -> Result<Evidence, ModelError> {
         let mut evidence = Evidence::default();
         let worth = self.glance(picture, &candidate.grown(FIRST_LOOK), &mut evidence)?;
-        if worth < worth_more {
+        if worth < patience.worth_more {
             return Ok(evidence);
         }
-        for (margin, tilt) in FURTHER_LOOKS {
-            if evidence.confidence() >= self.options.settled {
+        for (number, (margin, tilt)) in FURTHER_LOOKS.into_iter().enumerate() {
+            if number + 1 >= patience.least_looks && evidence.confidence() >= self.options.settled {
                 break;
             }
             let mut cut = candidate.grown(margin);
