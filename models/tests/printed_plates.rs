@@ -53,7 +53,10 @@ struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         (self.0 >> 33) as usize % n
     }
 }
@@ -100,7 +103,11 @@ fn printed(class: &str, form: &[String], dice: &mut Dice) -> Vec<String> {
         }
         [upper, lower] => {
             let motorcycle = upper.chars().count() > 3;
-            let upper = if motorcycle { format!("{}-{}", &upper[..2], &upper[2..]) } else { upper.clone() };
+            let upper = if motorcycle {
+                format!("{}-{}", &upper[..2], &upper[2..])
+            } else {
+                upper.clone()
+            };
             vec![upper, dotted(lower)]
         }
         _ => unreachable!("a plate has one row or two"),

@@ -146,9 +146,14 @@ mod tests {
 
     fn check(looks: &[&[(&str, f32)]], plate: Option<&str>, confidence: f32) {
         let mut evidence = Evidence::default();
-        looks.iter().for_each(|plates| evidence.add(&look(plates), String::new()));
+        looks
+            .iter()
+            .for_each(|plates| evidence.add(&look(plates), String::new()));
         assert_eq!(evidence.best().map(|best| best.plate.as_str()), plate, "{looks:?}");
-        assert!((evidence.confidence() - confidence).abs() < 1e-4, "{looks:?}: {evidence:?}");
+        assert!(
+            (evidence.confidence() - confidence).abs() < 1e-4,
+            "{looks:?}: {evidence:?}"
+        );
     }
 
     #[test]
@@ -158,7 +163,11 @@ mod tests {
         let (a, b) = (&[("30A33918", 0.5), ("30A33978", 0.4)][..], &[("30A33978", 0.8)][..]);
         check(&[a, b], Some("30A33978"), 0.6);
         // One lucky look among four that saw nothing does not make a plate.
-        check(&[&[("30A33918", 0.9)], &[], &[], &[], &[("59A", 0.001)]], Some("30A33918"), 0.3);
+        check(
+            &[&[("30A33918", 0.9)], &[], &[], &[], &[("59A", 0.001)]],
+            Some("30A33918"),
+            0.3,
+        );
         // Half of them blind is a cut in the wrong place, not a doubt.
         check(&[&[("30A33918", 0.9)], &[]], Some("30A33918"), 0.9);
     }

@@ -163,7 +163,11 @@ impl PlateReader {
         if (0.9..8.0).contains(&(part.width() / part.height())) {
             self.consider(picture, &itself(part), WHOLE)?;
             // A plate that fills the picture needs no finder.
-            if self.places.iter().any(|p| p.evidence.confidence() >= self.options.settled) {
+            if self
+                .places
+                .iter()
+                .any(|p| p.evidence.confidence() >= self.options.settled)
+            {
                 return Ok(());
             }
         }
