@@ -19,10 +19,16 @@ pub struct Heard {
     pub class: &'static str,
     /// Rows.
     pub lines: u8,
-    /// How much rarer than a common plate its class is, nats.
+    /// How much rarer than the commonest its class and number are, nats: counts once, however often it was seen.
     pub rarity: f32,
     sum: f32,
     surest: f32,
+}
+
+impl Heard {
+    fn score(&self) -> f32 {
+        self.sum * (-self.rarity).exp()
+    }
 }
 
 /// All looks at one place.
@@ -40,7 +46,7 @@ impl Evidence {
     /// Adds a look: the plates found in it, likeliest first, and the reader's own best string.
     pub fn add(&mut self, found: &[Decoded], raw: String) {
         self.looks += 1;
-        let surest = found.first().map_or(0.0, probability);
+        let surest = found.iter().map(probability).fold(0.0, f32::max);
         if surest < SEEN_FROM {
             return;
         }
@@ -89,7 +95,7 @@ impl Evidence {
     }
 
     fn sort(&mut self) {
-        self.heard.sort_by(|a, b| b.sum.total_cmp(&a.sum));
+        self.heard.sort_by(|a, b| b.score().total_cmp(&a.score()));
     }
 
     /// Looks that are divided by: those that saw a plate, but at least half of all.
@@ -112,7 +118,7 @@ impl Evidence {
         match self.heard.as_slice() {
             [] => 1.0,
             [_] => f32::INFINITY,
-            [best, second, ..] => best.sum / second.sum.max(f32::MIN_POSITIVE),
+            [best, second, ..] => best.score() / second.score().max(f32::MIN_POSITIVE),
         }
     }
 

@@ -36,13 +36,19 @@ pub struct Decoded {
     pub class: &'static str,
     /// Rows.
     pub lines: u8,
-    /// Logarithm of its probability given the steps; how rare its class and number are counts against the other plates
-    /// found, not against the likeliest one itself.
+    /// Logarithm of its probability given the steps alone.
     pub log_prob: f32,
-    /// How much rarer than a common plate its class is, nats.
+    /// How much rarer than the commonest its class and the number of its series are, nats.
     pub rarity: f32,
     /// Nats between the reader's own best string and this plate, 0 where they agree.
     pub cost: f32,
+}
+
+impl Decoded {
+    /// What plates are compared by: how well it was seen and how common it is.
+    pub fn score(&self) -> f32 {
+        self.log_prob - self.rarity
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -118,7 +124,7 @@ fn largest(step: &Step) -> usize {
 }
 
 impl Grammar {
-    /// Plates in a lattice, likeliest first, at most `most`. Empty where no prefix of any form survives.
+    /// Plates in a lattice, best score first, at most `most`. Empty where no prefix of any form survives.
     pub fn decode(&self, lattice: &Lattice, most: usize) -> Vec<Decoded> {
         let everything = !0u128 >> (128 - self.layouts.len());
         let empty = Prefix {
@@ -149,34 +155,30 @@ impl Grammar {
             }
         }
         let mut found: Vec<Decoded> = Vec::new();
-        let mut likeliest = (f32::NEG_INFINITY, 0.0);
         for prefix in &beam {
             for lines in if broken { 1..=2 } else { 1..=1 } {
                 let Some(layout) = self.cheapest(prefix.alive, prefix.marks as usize, lines) else {
                     continue;
                 };
-                let log_prob = prefix.total() - layout.cost;
-                if log_prob > likeliest.0 {
-                    likeliest = (log_prob, prefix.number + layout.cost);
-                }
+                let log_prob = prefix.total() + prefix.number;
+                let rarity = prefix.number + layout.cost;
                 let decoded = Decoded {
                     plate: spell(prefix.key),
                     class: layout.class,
                     lines,
                     log_prob,
-                    rarity: layout.cost,
-                    cost: (free - log_prob).max(0.0),
+                    rarity,
+                    cost: (free - log_prob + rarity).max(0.0),
                 };
                 match found.iter_mut().find(|d| d.plate == decoded.plate) {
-                    Some(same) if same.log_prob < log_prob => *same = decoded,
+                    Some(same) if same.score() < decoded.score() => *same = decoded,
                     Some(_) => {}
                     None => found.push(decoded),
                 }
             }
         }
-        found.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
+        found.sort_by(|a, b| b.score().total_cmp(&a.score()));
         found.truncate(most);
-        found.iter_mut().for_each(|d| d.log_prob += likeliest.1);
         found
     }
 
