@@ -128,6 +128,7 @@ def degrade(rng, low, hard):
 
 def sample(rng, styles, weights, hard):
     """(picture, text). `hard` from 0 (clean) to 1 widens tilt, blur, smallness and noise."""
+    hard = hard * rng.uniform(0.35, 1.0)
     if rng.random() < 0.1:
         plate, box, label, rows = no_plate(rng, styles), None, "", 2
         h, w = plate.shape
@@ -141,14 +142,16 @@ def sample(rng, styles, weights, hard):
     wide = rng.random() < 0.25
     top, bottom, left, right = (unit * (rng.uniform(-0.04, 0.32) if not wide else rng.uniform(0.05, 0.75)) for _ in range(4))
     if rng.random() < 0.12:  # a side is cut off a little: part of a character, or the text's very edge
-        side = -unit * rng.uniform(0.0, 0.16)
+        side = -unit * rng.uniform(0.0, 0.08)
         left, right = (side, right) if rng.random() < 0.5 else (left, side)
     left, right = left * (1.6 if rows == 1 else 1), right * (1.6 if rows == 1 else 1)
     x1, y1, x2, y2 = box[0] - left, box[1] - top, box[2] + right, box[3] + bottom
     # The size at which the camera saw it.
     tall = float(np.exp(rng.uniform(np.log(26 - 5 * hard), np.log(80)))) * (1 if rows == 2 else 0.62)
     lh = max(8, int(tall))
-    lw = max(24, int(lh * (x2 - x1) / (y2 - y1) * rng.uniform(0.85, 1.15)))
+    # Recorders squeeze pictures sideways: half the width is common.
+    squeezed = rng.uniform(0.5, 0.9) if rng.random() < 0.3 else rng.uniform(0.85, 1.15)
+    lw = max(24, int(lh * (x2 - x1) / (y2 - y1) * squeezed))
     if lw > 420:
         lw = 420
     source = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)

@@ -87,7 +87,7 @@ def main():
             break
         if not a.resume:
             progress.value = share
-        rate = a.rate * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
+        rate = a.rate * min(1.0, (step + 1) / (50 if a.resume else 200)) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
         for group in optimiser.param_groups:
             group["lr"] = rate
         pictures, labels = queue.get()

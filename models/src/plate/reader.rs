@@ -54,7 +54,7 @@ impl Default for PlateReaderOptions {
     fn default() -> Self {
         Self {
             finder_side: 640.0,
-            most_enlarged: 2.0,
+            most_enlarged: 1.5,
             settled: 0.9,
             report_from: 0.3,
             most_cuts: 40,
