@@ -46,6 +46,8 @@ pub struct Verdict<T> {
     pub confidence: f32,
     /// Readings that voted for it.
     pub readings: u32,
+    /// What the other readings said, with their shares of the weight.
+    pub others: Vec<(String, f32)>,
 }
 
 #[derive(Debug)]
@@ -197,7 +199,11 @@ impl<T: Clone> Passage<T> {
     fn verdict(&self) -> Option<Verdict<T>> {
         let leader = self.candidates.iter().max_by(|a, b| a.weight.total_cmp(&b.weight))?;
         let all: f32 = self.candidates.iter().map(|candidate| candidate.weight).sum();
+        let lost = self.candidates.iter().filter(|c| c.best.plate != leader.best.plate);
         Some(Verdict {
+            others: lost
+                .map(|c| (c.best.plate.clone(), c.weight / all.max(f32::MIN_POSITIVE)))
+                .collect(),
             passage: self.id,
             at_ms: leader.best_ms,
             reading: leader.best.clone(),

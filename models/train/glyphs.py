@@ -153,5 +153,5 @@ def styles(fonts, drawn, seed):
         for squeeze in (rng.uniform(0.75, 0.95), rng.uniform(0.6, 0.8)) if not near else (1.0, rng.uniform(0.8, 1.0), rng.uniform(0.9, 1.15)):
             style = font_style(path, squeeze)
             if style:
-                out.append((0.9 * drawn / 150 if near else 0.35 * drawn / 150, style))
+                out.append((0.5 * drawn / 150 if near else 0.15 * drawn / 150, style))
     return out

@@ -24,17 +24,19 @@ def text(rng):
     """Rows with separators, by format, and the layout they belong to."""
     p = f"{rng.integers(1, 10)}{rng.integers(0, 10)}"
     s = SERIES[rng.integers(len(SERIES))]
+    # Series are issued in order: low numbers are commonest, 1 above all. The others stay frequent enough to be learnt.
+    nth = 1 + int(rng.integers(0, 3) * (rng.random() < 0.5)) if rng.random() < 0.5 else int(rng.integers(0, 10))
     n5, n4 = digits(rng, 5), digits(rng, 4)
     dotted = n5[:3] + "." + n5[3:]
     kind = rng.random()
     if kind < 0.30:
-        return [f"{p}-{s}{rng.integers(0, 10)}", dotted], "moto"
+        return [f"{p}-{s}{nth}", dotted], "moto"
     if kind < 0.43:
-        return [f"{p}-{s}{rng.integers(0, 10)}", n4], "moto"
+        return [f"{p}-{s}{nth}", n4], "moto"
     if kind < 0.49:
         return [f"{p}-{s}{SERIES[rng.integers(len(SERIES))]}", dotted if rng.random() < 0.8 else n4], "moto"
     if kind < 0.59:
-        return [f"{p}-MĐ{rng.integers(0, 10)}", dotted], "moto"
+        return [f"{p}-MĐ{nth}", dotted], "moto"
     if kind < 0.75:
         return [f"{p}{s}-{dotted if rng.random() < 0.75 else n4}"], "long"
     if kind < 0.87:
@@ -135,6 +137,10 @@ def draw(rng, styles, weights):
         y = int(np.clip(margin_y + i * (tall + between) + rng.normal(0, 0.01) * h, 0, h - row_tall))
         ink_mask[y:y + row_tall, x:x + mask.shape[1]] = np.maximum(ink_mask[y:y + row_tall, x:x + mask.shape[1]], mask)
         text_box = [min(text_box[0], x), min(text_box[1], y), max(text_box[2], x + mask.shape[1]), max(text_box[3], y + row_tall)]
+    if rng.random() < 0.08:  # stamped letters whose paint is gone: bright inside, dark along the edge
+        kernel = np.ones((3, 3), np.uint8)
+        inside = cv2.erode(ink_mask, kernel, iterations=max(1, int(tall * rng.uniform(0.025, 0.045))))
+        ink_mask = (ink_mask - inside * rng.uniform(0.6, 1.0)).clip(0, 255).astype(np.uint8)
     alpha = ink_mask.astype(np.float32) / 255
     if rng.random() < 0.2:  # worn paint
         patches = cv2.resize(rng.random((6, 10)).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)

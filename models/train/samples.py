@@ -54,6 +54,25 @@ def no_plate(rng, styles):
     return out
 
 
+def streaks(rng, low):
+    """White curves and blots with sharp edges."""
+    h, w = low.shape
+    mask = np.zeros((h * 4, w * 4), np.uint8)
+    for _ in range(rng.integers(1, 3)):
+        x, y = rng.uniform(0, 4 * w), rng.uniform(0, 4 * h)
+        reach = 4 * h * rng.uniform(0.15, 0.6)
+        a = rng.normal(0, 0.5)
+        bow = rng.normal(0, 0.25) * reach
+        t = np.linspace(-1, 1, 12)
+        points = np.stack([x + t * reach * np.cos(a) - (t * t - 0.5) * bow * np.sin(a), y + t * reach * np.sin(a) + (t * t - 0.5) * bow * np.cos(a)], 1)
+        thick = 4 * h * rng.uniform(0.012, 0.07)
+        for i in range(11):
+            cv2.line(mask, tuple(int(v) for v in points[i]), tuple(int(v) for v in points[i + 1]), 255,
+                     max(1, int(thick * (1 - 0.8 * abs(t[i])) * rng.uniform(0.7, 1.3))), cv2.LINE_AA)
+    cover = cv2.resize(mask, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 * rng.uniform(0.5, 1.0)
+    return low * (1 - cover) + cover * max(float(low.max()), rng.uniform(190, 255))
+
+
 def degrade(rng, low, hard):
     """Light, lens, sensor, compression on a small picture."""
     h, w = low.shape
@@ -69,6 +88,13 @@ def degrade(rng, low, hard):
         dx, dy = np.arange(w)[None] - x, np.arange(h)[:, None] - y
         spot = np.exp(-((dx * np.cos(a) + dy * np.sin(a)) / rx) ** 2 - ((dy * np.cos(a) - dx * np.sin(a)) / ry) ** 2)
         low = low + spot * rng.uniform(30, 150)
+    if rng.random() < 0.22 * hard:  # a lamp in the varnish or a scratched sheet: hard white streaks over the characters
+        low = streaks(rng, low)
+    if rng.random() < 0.15 * hard:  # too much light: the ground burns out and eats into the strokes
+        low = np.minimum(low * rng.uniform(1.1, 1.7) + rng.uniform(0, 40), 255)
+        low = low + rng.uniform(0.2, 0.5) * cv2.GaussianBlur(np.maximum(low - 170, 0), (0, 0), h * rng.uniform(0.02, 0.08))
+    if rng.random() < 0.08 * hard:  # washed out
+        low = 255 - (255 - low) * rng.uniform(0.2, 0.6)
     kind = rng.random()
     if kind < 0.55:
         low = cv2.GaussianBlur(low, (0, 0), min(0.03 * h, max(0.15, abs(rng.normal(0, 0.009)) * h * (0.4 + hard))))
@@ -93,6 +119,8 @@ def degrade(rng, low, hard):
     if rng.random() < 0.15:
         low = cv2.medianBlur(low, 3)
     low = low.astype(np.float32)
+    if rng.random() < 0.04 * hard:  # two half pictures of a moving plate
+        low[1::2] = np.roll(low[1::2], int(rng.integers(-3, 4)), axis=1)
     if rng.random() < 0.2:
         low = low + rng.uniform(0.3, 1.2) * (low - cv2.GaussianBlur(low, (0, 0), rng.uniform(0.8, 2)))
     return np.clip(low, 0, 255)
@@ -100,6 +128,7 @@ def degrade(rng, low, hard):
 
 def sample(rng, styles, weights, hard):
     """(picture, text). `hard` from 0 (clean) to 1 widens tilt, blur, smallness and noise."""
+    hard = hard * rng.uniform(0.35, 1.0)
     if rng.random() < 0.1:
         plate, box, label, rows = no_plate(rng, styles), None, "", 2
         h, w = plate.shape
@@ -112,17 +141,22 @@ def sample(rng, styles, weights, hard):
     # The cut: from hard on the text to well beyond the plate. One-line plates get as much room above and below.
     wide = rng.random() < 0.25
     top, bottom, left, right = (unit * (rng.uniform(-0.04, 0.32) if not wide else rng.uniform(0.05, 0.75)) for _ in range(4))
+    if rng.random() < 0.12:  # a side is cut off a little: part of a character, or the text's very edge
+        side = -unit * rng.uniform(0.0, 0.08)
+        left, right = (side, right) if rng.random() < 0.5 else (left, side)
     left, right = left * (1.6 if rows == 1 else 1), right * (1.6 if rows == 1 else 1)
     x1, y1, x2, y2 = box[0] - left, box[1] - top, box[2] + right, box[3] + bottom
     # The size at which the camera saw it.
     tall = float(np.exp(rng.uniform(np.log(26 - 5 * hard), np.log(80)))) * (1 if rows == 2 else 0.62)
     lh = max(8, int(tall))
-    lw = max(24, int(lh * (x2 - x1) / (y2 - y1) * rng.uniform(0.85, 1.15)))
+    # Recorders squeeze pictures sideways: half the width is common.
+    squeezed = rng.uniform(0.5, 0.9) if rng.random() < 0.3 else rng.uniform(0.85, 1.15)
+    lw = max(24, int(lh * (x2 - x1) / (y2 - y1) * squeezed))
     if lw > 420:
         lw = 420
     source = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)
     centre = source.mean(0)
-    angle = np.radians(rng.normal(0, 1.0 + 3.2 * hard) * (0.45 if rows == 1 else 1))
+    angle = np.radians(rng.normal(0, 1.0 + 3.2 * hard) * (0.7 if rows == 1 else 1))
     rotate = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = (source - centre) @ rotate.T
     moved[:, 0] += moved[:, 1] * rng.normal(0, 0.02 + 0.08 * hard)

@@ -15,6 +15,7 @@ import torch.multiprocessing as mp
 
 import glyphs
 import samples
+import warm
 from net import Reader
 
 
@@ -59,7 +60,7 @@ def main():
     a.add_argument("--batch", type=int, default=64)
     a.add_argument("--rate", type=float, default=2e-3)
     a.add_argument("--seed", type=int, default=1)
-    a.add_argument("--resume", help="weights to go on from, at full difficulty")
+    a.add_argument("--resume", help="weights to go on from, at full difficulty: reader.pt, or an exported file")
     a = a.parse_args()
     os.makedirs(a.out, exist_ok=True)
     torch.set_num_threads(a.threads)
@@ -69,7 +70,9 @@ def main():
     worker = mp.Process(target=produce, args=(queue, a.fonts, a.seed, a.batch, progress), daemon=True)
     worker.start()
     net = Reader()
-    if a.resume:
+    if a.resume and a.resume.endswith(".onnx"):
+        warm.load(net, a.resume, standard(np.concatenate([queue.get()[0] for _ in range(4)])))
+    elif a.resume:
         net.load_state_dict(torch.load(a.resume))
     mean_net = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=a.rate, weight_decay=1e-3)
@@ -84,7 +87,7 @@ def main():
             break
         if not a.resume:
             progress.value = share
-        rate = a.rate * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
+        rate = a.rate * min(1.0, (step + 1) / (50 if a.resume else 200)) * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-5
         for group in optimiser.param_groups:
             group["lr"] = rate
         pictures, labels = queue.get()

@@ -125,7 +125,7 @@ impl CameraChain {
         if let (Some(plates), Some(reader)) = (&mut self.plates, &mut nets.plates) {
             let read = plates.frame(frame, self.follower.tracks(), reader, &self.telemetry)?;
             for seen in read {
-                let hits = lists.plates.hits(&seen.plate.plate, seen.plate.colour);
+                let hits = lists.plates.hits(&seen.plate.plate, &seen.others, seen.plate.colour);
                 drafts.extend(self.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
             }
         }
@@ -142,7 +142,7 @@ impl CameraChain {
         }
         if let Some(plates) = &mut self.plates {
             for seen in plates.finish(self.last_frame.0) {
-                let hits = lists.plates.hits(&seen.plate.plate, seen.plate.colour);
+                let hits = lists.plates.hits(&seen.plate.plate, &seen.others, seen.plate.colour);
                 drafts.extend(self.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
             }
         }

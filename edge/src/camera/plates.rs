@@ -29,6 +29,8 @@ pub(super) struct Decided {
     pub at_ms: UnixMs,
     /// The plate.
     pub plate: PlateSeen,
+    /// What else it may be, with probabilities: other readings of the passage, and second thoughts of the best one.
+    pub others: Vec<(String, f32)>,
     /// The plate with what is around it, JPEG.
     pub picture: Option<Vec<u8>>,
 }
@@ -136,6 +138,8 @@ impl PlateStage {
 
 fn decided(verdict: Verdict<Detail>) -> Decided {
     let Detail { reading, picture } = verdict.reading.detail;
+    let mut others = verdict.others;
+    others.extend(reading.alternatives);
     let plate = PlateSeen {
         track: verdict.passage,
         plate: reading.plate,
@@ -149,6 +153,7 @@ fn decided(verdict: Verdict<Detail>) -> Decided {
     Decided {
         at_ms: verdict.at_ms,
         plate,
+        others,
         picture,
     }
 }

@@ -7,6 +7,8 @@ use vong_wire::{ListId, ListKind, PlateColour, PlateEntry, PlateMatch, Severity,
 
 /// Most cost by the reader's confusions, nats, at which plates are near: one likely pair of look-alikes.
 const NEAR: f32 = 3.0;
+/// Least probability of a second thought of the reader that is held against the lists.
+const SECOND_THOUGHT: f32 = 0.1;
 
 /// The plate lists of a bundle.
 #[derive(Debug, Default)]
@@ -24,22 +26,24 @@ impl PlateLists {
         Self { lists: lists.collect() }
     }
 
-    /// Entries that a plate agrees with, the best of each list.
-    pub fn hits(&self, plate: &str, colour: PlateColour) -> Vec<PlateHit> {
+    /// Entries that a plate agrees with, the best of each list. Exact is what was read; near is what the reader may have
+    /// taken for it: a likely pair of look-alikes, or a plate among `others`, what else was read with its probability.
+    pub fn hits(&self, plate: &str, others: &[(String, f32)], colour: PlateColour) -> Vec<PlateHit> {
         let hit = |(list, severity, entries): &(ListId, Severity, Vec<PlateEntry>)| {
             let fits = |entry: &&PlateEntry| {
                 colour == PlateColour::Unknown || entry.colour.is_none_or(|wanted| wanted == colour)
             };
-            let candidates = || entries.iter().filter(fits);
-            let exact = candidates()
-                .find(|entry| entry.plate == plate)
-                .map(|entry| (entry, PlateMatch::Exact));
-            let near = || {
-                let entry =
-                    candidates().find(|entry| Grammar::vietnam().confusion_cost(plate, &entry.plate) <= NEAR)?;
-                Some((entry, PlateMatch::Near))
+            let (entry, cost) = entries
+                .iter()
+                .filter(fits)
+                .map(|entry| (entry, cost_of(plate, others, &entry.plate)))
+                .min_by(|a, b| a.1.total_cmp(&b.1))?;
+            let matched = match cost {
+                0.0 => PlateMatch::Exact,
+                _ if cost <= NEAR => PlateMatch::Near,
+                _ => return None,
             };
-            exact.or_else(near).map(|(entry, matched)| PlateHit {
+            Some(PlateHit {
                 list: list.clone(),
                 entry: entry.id.clone(),
                 severity: *severity,
@@ -48,6 +52,19 @@ impl PlateLists {
         };
         self.lists.iter().filter_map(hit).collect()
     }
+}
+
+/// Nats between what was read and an entry: 0 only for the same plate.
+fn cost_of(plate: &str, others: &[(String, f32)], wanted: &str) -> f32 {
+    if plate == wanted {
+        return 0.0;
+    }
+    let thought = others
+        .iter()
+        .filter(|(other, p)| other == wanted && *p >= SECOND_THOUGHT)
+        .map(|(_, p)| -p.min(0.99).ln());
+    let alike = Grammar::vietnam().confusion_cost(plate, wanted);
+    thought.fold(alike, f32::min).max(f32::MIN_POSITIVE)
 }
 
 #[cfg(test)]
@@ -78,7 +95,7 @@ mod tests {
     fn an_alert_says_exact_or_near_and_a_different_plate_is_none() {
         let matched = |plate| {
             lists(None)
-                .hits(plate, PlateColour::White)
+                .hits(plate, &[], PlateColour::White)
                 .first()
                 .map(|hit| hit.matched)
         };
@@ -89,8 +106,20 @@ mod tests {
     }
 
     #[test]
+    fn a_second_thought_of_the_reader_is_near() {
+        let matched = |others: &[(&str, f32)]| {
+            let others: Vec<_> = others.iter().map(|&(plate, p)| (plate.to_owned(), p)).collect();
+            let hits = lists(None).hits("60A66611", &others, PlateColour::White);
+            hits.first().map(|hit| hit.matched)
+        };
+        assert_eq!(matched(&[("60A66688", 0.3)]), Some(PlateMatch::Near));
+        assert_eq!(matched(&[("60A66688", 0.02), ("60A66677", 0.4)]), None);
+        assert_eq!(matched(&[]), None);
+    }
+
+    #[test]
     fn a_colour_narrows_an_entry_to_a_vehicle() {
-        let hits = |seen| lists(Some(PlateColour::Yellow)).hits("60A66688", seen).len();
+        let hits = |seen| lists(Some(PlateColour::Yellow)).hits("60A66688", &[], seen).len();
         assert_eq!(
             (
                 hits(PlateColour::Yellow),

@@ -57,6 +57,10 @@ pub struct Grammar {
     pub(super) allows: [[u128; SYMBOLS.len()]; LONGEST],
     /// Layouts whose n-th mark is the break between rows.
     pub(super) breaks: [u128; LONGEST],
+    /// Layouts with the number of a series just before the break at the n-th mark.
+    pub(super) numbered: [u128; LONGEST],
+    /// Nats for the numbers of a series.
+    pub(super) series_number: [f32; 10],
     /// Layouts with a province code of two digits that ends at the n-th mark.
     pub(super) province_ends: [u128; LONGEST],
     /// Layouts of the army, whose first two letters must be a listed pair.
@@ -81,6 +85,7 @@ pub(super) struct Layout {
 pub(super) enum Mark {
     Province,
     Digit,
+    Number,
     Series,
     Army,
     Fixed(Symbol),
@@ -91,6 +96,7 @@ pub(super) enum Mark {
 struct Data {
     series: String,
     army: Vec<String>,
+    series_number: [f32; 10],
     class: Vec<Class>,
     confusion: Confusion,
     merger: Merger,
@@ -170,6 +176,8 @@ impl Grammar {
         let mut grammar = Self {
             allows: [[0; SYMBOLS.len()]; LONGEST],
             breaks: [0; LONGEST],
+            numbered: [0; LONGEST],
+            series_number: data.series_number,
             province_ends: [0; LONGEST],
             army: 0,
             confusion: vec![[data.confusion.general; SYMBOLS.len()]; SYMBOLS.len()],
@@ -186,11 +194,14 @@ impl Grammar {
                 match *mark {
                     Mark::Break => grammar.breaks[at] |= bit,
                     Mark::Fixed(s) => grammar.allows[at][s as usize] |= bit,
-                    Mark::Province | Mark::Digit => (0..10).for_each(|s| grammar.allows[at][s] |= bit),
+                    Mark::Province | Mark::Digit | Mark::Number => (0..10).for_each(|s| grammar.allows[at][s] |= bit),
                     Mark::Series => series.iter().for_each(|&s| grammar.allows[at][s as usize] |= bit),
                     Mark::Army => grammar.army_pairs.iter().for_each(|&(a, b)| {
                         grammar.allows[at][if at == 0 { a } else { b } as usize] |= bit;
                     }),
+                }
+                if *mark == Mark::Break && layout.marks[at - 1] == Mark::Number {
+                    grammar.numbered[at] |= bit;
                 }
                 if at > 0 && *mark == Mark::Province && layout.marks[at - 1] == Mark::Province {
                     grammar.province_ends[at] |= bit;
@@ -343,7 +354,7 @@ impl Grammar {
                 match *mark {
                     Mark::Break => rows.push(String::new()),
                     Mark::Province => rows.last_mut().expect("starts with a row").push('p'),
-                    Mark::Digit => rows.last_mut().expect("starts with a row").push('d'),
+                    Mark::Digit | Mark::Number => rows.last_mut().expect("starts with a row").push('d'),
                     Mark::Series => rows.last_mut().expect("starts with a row").push('l'),
                     Mark::Army => rows.last_mut().expect("starts with a row").push('k'),
                     Mark::Fixed(s) => rows.last_mut().expect("starts with a row").push(SYMBOLS[s as usize]),
@@ -374,6 +385,7 @@ fn marks(form: &str, lines: u8) -> Vec<Mark> {
             )),
             'p' => out.push(Mark::Province),
             'd' => out.push(Mark::Digit),
+            'n' => out.push(Mark::Number),
             'L' => out.push(Mark::Series),
             'K' => out.push(Mark::Army),
             '/' if lines == 2 => out.push(Mark::Break),

@@ -36,10 +36,19 @@ pub struct Decoded {
     pub class: &'static str,
     /// Rows.
     pub lines: u8,
-    /// Logarithm of its probability given the steps, less the rarity of its class.
+    /// Logarithm of its probability given the steps alone.
     pub log_prob: f32,
+    /// How much rarer than the commonest its class and the number of its series are, nats.
+    pub rarity: f32,
     /// Nats between the reader's own best string and this plate, 0 where they agree.
     pub cost: f32,
+}
+
+impl Decoded {
+    /// What plates are compared by: how well it was seen and how common it is.
+    pub fn score(&self) -> f32 {
+        self.log_prob - self.rarity
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -49,6 +58,8 @@ struct Prefix {
     last: Symbol,
     alive: u128,
     penalty: f32,
+    /// Nats for the number of its series, part of the penalty.
+    number: f32,
     blank: f32,
     symbol: f32,
 }
@@ -113,7 +124,7 @@ fn largest(step: &Step) -> usize {
 }
 
 impl Grammar {
-    /// Plates in a lattice, likeliest first, at most `most`. Empty where no prefix of any form survives.
+    /// Plates in a lattice, best score first, at most `most`. Empty where no prefix of any form survives.
     pub fn decode(&self, lattice: &Lattice, most: usize) -> Vec<Decoded> {
         let everything = !0u128 >> (128 - self.layouts.len());
         let empty = Prefix {
@@ -122,6 +133,7 @@ impl Grammar {
             last: 255,
             alive: everything,
             penalty: 0.0,
+            number: 0.0,
             blank: 0.0,
             symbol: f32::NEG_INFINITY,
         };
@@ -148,22 +160,24 @@ impl Grammar {
                 let Some(layout) = self.cheapest(prefix.alive, prefix.marks as usize, lines) else {
                     continue;
                 };
-                let log_prob = prefix.total() - layout.cost;
+                let log_prob = prefix.total() + prefix.number;
+                let rarity = prefix.number + layout.cost;
                 let decoded = Decoded {
                     plate: spell(prefix.key),
                     class: layout.class,
                     lines,
                     log_prob,
-                    cost: (free - log_prob).max(0.0),
+                    rarity,
+                    cost: (free - log_prob + rarity).max(0.0),
                 };
                 match found.iter_mut().find(|d| d.plate == decoded.plate) {
-                    Some(same) if same.log_prob < log_prob => *same = decoded,
+                    Some(same) if same.score() < decoded.score() => *same = decoded,
                     Some(_) => {}
                     None => found.push(decoded),
                 }
             }
         }
-        found.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
+        found.sort_by(|a, b| b.score().total_cmp(&a.score()));
         found.truncate(most);
         found
     }
@@ -196,11 +210,18 @@ impl Grammar {
             if through != 0 {
                 // The break is spelt as the number 63, so that prefixes that broke elsewhere stay apart.
                 let key = prefix.key << 6 | 63;
+                let number = if through & !self.numbered[at] == 0 {
+                    self.series_number[usize::from(prefix.last_symbol()) % 10]
+                } else {
+                    0.0
+                };
                 passed.push(Prefix {
                     key,
                     marks: prefix.marks + 1,
                     last: 255,
                     alive: through,
+                    penalty: prefix.penalty + number,
+                    number,
                     blank: joined,
                     symbol: f32::NEG_INFINITY,
                     ..*prefix
@@ -280,6 +301,7 @@ impl Grammar {
                         last: s as u8,
                         alive,
                         penalty,
+                        number: prefix.number,
                         blank: f32::NEG_INFINITY,
                         symbol: from + seen,
                     },

@@ -1,11 +1,12 @@
 //! Reading licence plates: where rows of text stand (`rows`, `rowbox`), which of them may be a plate (`assemble`), what
-//! stands there (`whole`), which plate that is (`grammar`, `lattice`), all together in `reader`.
+//! stands there (`whole`), which plate that is (`grammar`, `lattice`), what several looks came to (`evidence`), all together in `reader`.
 //!
 //! Invariant: what leaves here fits the Vietnamese grammar or is not reported. Knows nothing of tracks and lists.
 
 pub mod assemble;
 pub mod colour;
 pub mod crop;
+pub mod evidence;
 pub mod grammar;
 pub mod lattice;
 pub mod reader;

@@ -5,6 +5,7 @@
 
 use super::assemble::{Candidate, candidates};
 use super::colour::ground_colour;
+use super::evidence::{Evidence, REMEMBERED};
 use super::grammar::Grammar;
 use super::rowbox::RowBox;
 use super::rows::RowsFinder;
@@ -43,7 +44,7 @@ pub struct PlateReaderOptions {
     pub most_enlarged: f32,
     /// Confidence from which a first look settles it.
     pub settled: f32,
-    /// Confidence from which a reading is reported.
+    /// Confidence from which a reading is reported, for a common class.
     pub report_from: f32,
     /// Most cuts that are read in one picture.
     pub most_cuts: usize,
@@ -53,7 +54,7 @@ impl Default for PlateReaderOptions {
     fn default() -> Self {
         Self {
             finder_side: 640.0,
-            most_enlarged: 2.0,
+            most_enlarged: 1.5,
             settled: 0.9,
             report_from: 0.3,
             most_cuts: 40,
@@ -63,7 +64,24 @@ impl Default for PlateReaderOptions {
 
 /// Margins of the first look and of the further ones, in row heights, and tilts in degrees against the finder's.
 const FIRST_LOOK: f32 = -0.04;
-const FURTHER_LOOKS: [(f32, f32); 4] = [(-0.10, 0.0), (0.03, 0.0), (-0.05, -3.0), (-0.05, 3.0)];
+const FURTHER_LOOKS: [(f32, f32); 5] = [(0.03, 0.0), (-0.10, 0.0), (0.12, 0.0), (-0.05, -3.0), (-0.05, 3.0)];
+/// A cut around rows that were found.
+const FOUND: Patience = Patience {
+    worth_more: 1e-6,
+    least_looks: 1,
+};
+/// A whole picture seldom is a plate, and where it is one its edge may be cut off: no single look settles it.
+const WHOLE: Patience = Patience {
+    worth_more: 0.01,
+    least_looks: 3,
+};
+/// Characters that a reader must have seen for the grammar to be asked.
+const LEAST_CHARACTERS: usize = 5;
+/// So much more confidence is asked for each nat that a class is rarer than the common ones: what looks like a rare plate
+/// is more often none.
+const CONFIDENCE_PER_RARITY: f32 = 0.2;
+/// Boxes that overlap so far are one place.
+const SAME_PLACE_IOU: f32 = 0.25;
 
 /// Finds and reads the plates of a picture. One a thread.
 pub struct PlateReader {
@@ -72,15 +90,25 @@ pub struct PlateReader {
     options: PlateReaderOptions,
     rows: Vec<RowBox>,
     cuts: Vec<Candidate>,
+    places: Vec<Place>,
 }
 
-/// What the looks at one candidate came to.
-struct Verdict {
-    plates: Vec<(String, f32)>,
-    class: &'static str,
-    lines: u8,
-    raw: String,
+/// How long a cut is looked at.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// Below this probability of its best plate the first look was at nonsense, which is not worth a second one.
+    worth_more: f32,
+    /// Looks before it may be settled.
+    least_looks: usize,
+}
+
+/// A place that may show a plate, with what was seen there.
+struct Place {
+    bbox: BBoxPx,
+    cut: RowBox,
+    /// Confidence of the cut that gave the box.
     confidence: f32,
+    evidence: Evidence,
 }
 
 impl PlateReader {
@@ -97,6 +125,7 @@ impl PlateReader {
             options,
             rows: Vec::new(),
             cuts: Vec::new(),
+            places: Vec::new(),
         })
     }
 
@@ -115,8 +144,11 @@ impl PlateReader {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let mut cuts = std::mem::take(&mut self.cuts);
-        let outcome = self.read_part(picture, part, &mut rows, &mut cuts, out);
+        self.places.clear();
+        let outcome = self.read_part(picture, part, &mut rows, &mut cuts);
         (self.rows, self.cuts) = (rows, cuts);
+        let places = self.places.iter().filter(|place| self.is_reported(&place.evidence));
+        out.extend(places.filter_map(|place| reading(picture, place)));
         out.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         outcome
     }
@@ -127,8 +159,18 @@ impl PlateReader {
         part: BBoxPx,
         rows: &mut Vec<RowBox>,
         cuts: &mut Vec<Candidate>,
-        out: &mut Vec<PlateReading>,
     ) -> Result<(), ModelError> {
+        if (0.9..8.0).contains(&(part.width() / part.height())) {
+            self.consider(picture, &itself(part), WHOLE)?;
+            // A plate that fills the picture needs no finder.
+            if self
+                .places
+                .iter()
+                .any(|p| p.evidence.confidence() >= self.options.settled)
+            {
+                return Ok(());
+            }
+        }
         self.finder.find(
             picture,
             part,
@@ -142,11 +184,11 @@ impl PlateReader {
             if left == 0 {
                 break;
             }
-            if taken(out, &candidate.cut) {
+            if self.taken(&candidate.cut) {
                 continue;
             }
             left -= 1;
-            self.consider(picture, candidate, out)?;
+            self.consider(picture, candidate, FOUND)?;
         }
         // A plate of which the finder saw one row.
         for candidate in cuts
@@ -154,111 +196,102 @@ impl PlateReader {
             .filter(|c| (1.3..5.0).contains(&(c.cut.length / c.cut.height)) && c.rows == 1)
         {
             for side in [-1.0, 1.0] {
-                if left == 0 || taken(out, &candidate.cut) {
+                if left == 0 || self.taken(&candidate.cut) {
                     break;
                 }
                 left -= 1;
-                self.consider(picture, &candidate.with_row_beside(side), out)?;
+                self.consider(picture, &candidate.with_row_beside(side), FOUND)?;
             }
-        }
-        if out.is_empty() && (0.9..8.0).contains(&(part.width() / part.height())) {
-            self.consider(picture, &itself(part), out)?;
         }
         Ok(())
     }
 
-    fn consider(
-        &mut self,
-        picture: &RgbImage,
-        candidate: &Candidate,
-        out: &mut Vec<PlateReading>,
-    ) -> Result<(), ModelError> {
-        let Some(verdict) = self.look(picture, candidate)? else {
-            return Ok(());
-        };
-        if verdict.confidence < self.options.report_from {
-            return Ok(());
-        }
+    /// Looks at a candidate and adds what was seen to its place.
+    fn consider(&mut self, picture: &RgbImage, candidate: &Candidate, patience: Patience) -> Result<(), ModelError> {
+        let evidence = self.look(picture, candidate, patience)?;
+        let Some(best) = evidence.best() else { return Ok(()) };
         let bbox = candidate
             .cut
             .bounds()
             .clipped(picture.width() as f32, picture.height() as f32);
-        let mut plates = verdict.plates.into_iter();
-        let Some((plate, _)) = plates.next() else { return Ok(()) };
-        let reading = PlateReading {
-            bbox,
-            plate,
-            raw: verdict.raw,
-            class: verdict.class,
-            colour: ground_colour(picture, &candidate.cut),
-            lines: verdict.lines,
-            confidence: verdict.confidence,
-            alternatives: plates.collect(),
+        let confidence = evidence.confidence();
+        let same = |p: &Place| {
+            let near = p.bbox.contains(bbox.centre()) || bbox.contains(p.bbox.centre());
+            p.bbox.iou(&bbox) > SAME_PLACE_IOU || near && p.evidence.best().is_some_and(|b| b.plate == best.plate)
         };
-        // The surer of two readings of one place stays.
-        if let Some(other) = out.iter().position(|o| o.bbox.iou(&bbox) > 0.25) {
-            if out[other].confidence >= reading.confidence {
-                return Ok(());
+        match self.places.iter().position(same) {
+            Some(at) => {
+                let place = &mut self.places[at];
+                if confidence > place.confidence {
+                    (place.bbox, place.cut, place.confidence) = (bbox, candidate.cut, confidence);
+                }
+                place.evidence.merge(evidence);
             }
-            out.swap_remove(other);
+            None => self.places.push(Place {
+                bbox,
+                cut: candidate.cut,
+                confidence,
+                evidence,
+            }),
         }
-        out.push(reading);
         Ok(())
     }
 
     /// Looks at a candidate, again and again with other margins and tilts while it is unsure.
-    fn look(&mut self, picture: &RgbImage, candidate: &Candidate) -> Result<Option<Verdict>, ModelError> {
-        let grammar = Grammar::vietnam();
-        let first = self.whole.read(picture, &candidate.grown(FIRST_LOOK))?;
-        let decoded = grammar.decode(&first, 4);
-        let Some(best) = decoded.first() else { return Ok(None) };
-        let raw = first.best_string();
-        let mut plates: Vec<(String, f32)> = decoded
-            .iter()
-            .map(|d| (d.plate.clone(), d.log_prob.exp().min(1.0)))
-            .collect();
-        let mut kinds: Vec<(String, &'static str, u8)> =
-            decoded.iter().map(|d| (d.plate.clone(), d.class, d.lines)).collect();
-        let mut looks = 1.0;
-        // Nonsense is not worth a second look.
-        if plates[0].1 < self.options.settled && best.log_prob > -14.0 {
-            for (margin, tilt) in FURTHER_LOOKS {
-                let mut cut = candidate.grown(margin);
-                cut.angle += tilt.to_radians();
-                let lattice = self.whole.read(picture, &cut)?;
-                looks += 1.0;
-                for d in grammar.decode(&lattice, 4) {
-                    let p = d.log_prob.exp().min(1.0);
-                    match plates.iter_mut().find(|(plate, _)| *plate == d.plate) {
-                        Some((_, sum)) => *sum += p,
-                        None => {
-                            kinds.push((d.plate.clone(), d.class, d.lines));
-                            plates.push((d.plate, p));
-                        }
-                    }
-                }
-            }
+    fn look(&mut self, picture: &RgbImage, candidate: &Candidate, patience: Patience) -> Result<Evidence, ModelError> {
+        let mut evidence = Evidence::default();
+        let worth = self.glance(picture, &candidate.grown(FIRST_LOOK), &mut evidence)?;
+        if worth < patience.worth_more {
+            return Ok(evidence);
         }
-        plates.iter_mut().for_each(|(_, sum)| *sum /= looks);
-        plates.sort_by(|a, b| b.1.total_cmp(&a.1));
-        plates.truncate(4);
-        let (_, class, lines) = kinds
-            .iter()
-            .find(|k| k.0 == plates[0].0)
-            .expect("every plate came with its kind");
-        Ok(Some(Verdict {
-            class,
-            lines: *lines,
-            raw,
-            confidence: plates[0].1,
-            plates,
-        }))
+        for (number, (margin, tilt)) in FURTHER_LOOKS.into_iter().enumerate() {
+            if number + 1 >= patience.least_looks && evidence.confidence() >= self.options.settled {
+                break;
+            }
+            let mut cut = candidate.grown(margin);
+            cut.angle += tilt.to_radians();
+            self.glance(picture, &cut, &mut evidence)?;
+        }
+        Ok(evidence)
+    }
+
+    /// One look at one cut; the probability of its best plate.
+    fn glance(&mut self, picture: &RgbImage, cut: &RowBox, evidence: &mut Evidence) -> Result<f32, ModelError> {
+        let lattice = self.whole.read(picture, cut)?;
+        let raw = lattice.best_string();
+        let found = if raw.chars().filter(|&c| c != ' ').count() < LEAST_CHARACTERS {
+            Vec::new()
+        } else {
+            Grammar::vietnam().decode(&lattice, REMEMBERED)
+        };
+        evidence.add(&found, raw);
+        Ok(found.first().map_or(0.0, |best| best.log_prob.exp()))
+    }
+
+    fn is_reported(&self, evidence: &Evidence) -> bool {
+        let rarity = evidence.best().map_or(0.0, |best| best.rarity);
+        evidence.confidence() >= self.options.report_from + CONFIDENCE_PER_RARITY * rarity
+    }
+
+    /// Whether a sure reading already covers the middle of a cut.
+    fn taken(&self, cut: &RowBox) -> bool {
+        let settled = |p: &&Place| p.evidence.confidence() >= self.options.settled;
+        self.places.iter().filter(settled).any(|p| p.bbox.contains(cut.centre))
     }
 }
 
-/// Whether a surer reading already covers the middle of a cut.
-fn taken(out: &[PlateReading], cut: &RowBox) -> bool {
-    out.iter().any(|reading| reading.bbox.contains(cut.centre))
+fn reading(picture: &RgbImage, place: &Place) -> Option<PlateReading> {
+    let best = place.evidence.best()?;
+    Some(PlateReading {
+        bbox: place.bbox,
+        plate: best.plate.clone(),
+        raw: place.evidence.raw.clone(),
+        class: best.class,
+        colour: ground_colour(picture, &place.cut),
+        lines: best.lines,
+        confidence: place.evidence.confidence(),
+        alternatives: place.evidence.others(3),
+    })
 }
 
 /// The part itself as a plate that fills it.
