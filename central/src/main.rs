@@ -10,7 +10,6 @@ use vong_central::auth;
 use vong_central::config::Config;
 use vong_central::domain::{Names, Role, now_ms};
 use vong_central::office::Office;
-use vong_central::store::{SqliteStore, Store};
 
 /// The office of Vọng: collects what the edges publish and serves the operations centre.
 #[derive(Parser)]
@@ -72,8 +71,9 @@ async fn act(command: Command) -> anyhow::Result<()> {
         Command::Run { config } => run(&Config::load(&config)?).await,
         Command::Migrate { config } => {
             let config = Config::load(&config)?;
-            SqliteStore::open(&config.store.sqlite).await?.close().await;
-            tracing::info!(database = %config.store.sqlite.display(), "the tables are up to date");
+            let address = config.store.address()?;
+            address.open().await?.close().await;
+            tracing::info!(database = %address, "the tables are up to date");
             Ok(())
         }
         Command::User { config, name, role } => add_user(&Config::load(&config)?, &name, role).await,
@@ -108,7 +108,7 @@ async fn add_user(config: &Config, name: &str, role: Role) -> anyhow::Result<()>
         .read_line(&mut password)
         .context("cannot read the password from standard input")?;
     let hash = auth::hash(password.trim_end_matches(['\r', '\n']))?;
-    let store = SqliteStore::open(&config.store.sqlite).await?;
+    let store = config.store.address()?.open().await?;
     store.put_user(name, &Names::of_id(name), role, &hash, now_ms()).await?;
     store.close().await;
     tracing::info!(user = name, %role, "the user can log in");

@@ -2,14 +2,14 @@
 //! be written is said before anything else starts.
 
 use crate::api::{self, ApiState};
-use crate::config::{Broker, Config};
+use crate::config::{Broker, Config, ConfigError};
 use crate::domain::now_ms;
 use crate::ingest::broker::{self, BrokerError};
 use crate::ingest::{Collector, PasswordError};
 use crate::service::{
     self, AccessLog, EvidenceError, EvidenceFolder, FaceModels, PhotographFolders, SeedError, Service,
 };
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::StoreError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,9 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The store's address cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -74,7 +77,7 @@ impl Office {
         };
         inside.map_or(Ok(()), broker::check_address)?;
         let evidence = EvidenceFolder::open(&config.evidence.folder)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.sqlite).await?);
+        let store = config.store.address()?.open().await?;
         if let Some(seeds) = &config.seeds {
             service::take_seeds(&*store, seeds, now_ms()).await?;
         }

@@ -103,7 +103,7 @@ impl Service {
             .collect();
         let gates = today.gates(&directory, &rows);
         let alerts = self.alerts(NEWEST_ALERTS, None, None).await?;
-        let quarantine = self.store.stats().await?.quarantined;
+        let quarantine = self.store.quarantined().await?;
         Ok(Overview {
             now_ms,
             tz_offset_min: TZ_OFFSET_MIN,
