@@ -383,8 +383,14 @@ mod tests {
         check(to("listen = \"127.0.0.1:8080\"", "listen = \"here\""), "line 4");
         check(to("[store]", "[stores]"), "unknown field `stores`");
         check(to("sqlite = \"var/vong.sqlite\"", ""), "exactly one of sqlite");
-        check(to("[evidence]", "postgres = \"postgres://h/d\"\n[evidence]"), "exactly one of sqlite");
-        check(to("sqlite = \"var/vong.sqlite\"", "postgres = \"h/d\""), "is no address");
+        check(
+            to("[evidence]", "postgres = \"postgres://h/d\"\n[evidence]"),
+            "exactly one of sqlite",
+        );
+        check(
+            to("sqlite = \"var/vong.sqlite\"", "postgres = \"h/d\""),
+            "is no address",
+        );
         check(to("\"var/vong.sqlite\"", "\"\""), "path of the database file");
         check(to("\"var/evidence\"", "\"\""), "folder for the pictures");
         check(to("[evidence]", "[evidence]\nkeep_days = 0"), "must be 1 to 3650");
@@ -417,10 +423,17 @@ mod tests {
     fn an_address_may_lie_in_a_file_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("central.toml");
-        std::fs::write(&path, GOOD.replace("sqlite = \"var/vong.sqlite\"", "postgres_file = \"url\"")).unwrap();
+        std::fs::write(
+            &path,
+            GOOD.replace("sqlite = \"var/vong.sqlite\"", "postgres_file = \"url\""),
+        )
+        .unwrap();
         let address = || Config::load(&path).unwrap().store.address();
         let error = address().unwrap_err().to_string();
-        assert!(error.contains("url") && error.contains("[store] postgres_file"), "{error}");
+        assert!(
+            error.contains("url") && error.contains("[store] postgres_file"),
+            "{error}"
+        );
         std::fs::write(folder.path().join("url"), "postgres://u:p@h/d\n").unwrap();
         assert_eq!(address().unwrap(), StoreAddress::Postgres("postgres://u:p@h/d".into()));
     }

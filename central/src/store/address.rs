@@ -55,10 +55,17 @@ impl FromStr for StoreAddress {
         {
             // sqlite:///a and sqlite:/a are the same file.
             let absolute = text.starts_with("sqlite:/");
-            let path = if absolute && !path.starts_with('/') { format!("/{path}") } else { path.into() };
+            let path = if absolute && !path.starts_with('/') {
+                format!("/{path}")
+            } else {
+                path.into()
+            };
             return Ok(Self::Sqlite(path.into()));
         }
-        match ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+        match ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
+        {
             true => Ok(Self::Postgres(text.into())),
             false => Err(StoreAddressError),
         }

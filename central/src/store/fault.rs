@@ -22,8 +22,14 @@ const MEANINGS: [(&str, &str); 11] = [
     ("line_has_camera", "a line names a camera that does not exist"),
     ("line_has_gate", "a line names a gate that its site does not have"),
     ("entry_has_list", "an entry names a watchlist that does not exist"),
-    ("photograph_has_entry", "a photograph names an entry that does not exist"),
-    ("one_bundle_version", "there is one version of the watchlists and no more"),
+    (
+        "photograph_has_entry",
+        "a photograph names an entry that does not exist",
+    ),
+    (
+        "one_bundle_version",
+        "there is one version of the watchlists and no more",
+    ),
     ("tally_entered", "a count of a day would become negative"),
     ("tally_departed", "a count of a day would become negative"),
 ];
@@ -39,7 +45,8 @@ pub(super) fn is_race(error: &StoreError) -> bool {
     match cause.downcast_ref::<sqlx::Error>() {
         Some(sqlx::Error::Database(database)) => {
             let code = database.code().unwrap_or_default();
-            database.try_downcast_ref::<PgDatabaseError>().is_some() && [UNIQUE, SERIALIZATION, DEADLOCK].contains(&&*code)
+            database.try_downcast_ref::<PgDatabaseError>().is_some()
+                && [UNIQUE, SERIALIZATION, DEADLOCK].contains(&&*code)
         }
         _ => false,
     }
@@ -103,7 +110,13 @@ mod tests {
             assert_eq!(sqlite_refuses(code), refused, "{code}");
         }
         // NUL in a text, foreign key, check; unique, deadlock, disk full, shutting down.
-        let postgres = [("22021", true), ("23503", true), ("23514", true), ("23505", false), ("40P01", false)];
+        let postgres = [
+            ("22021", true),
+            ("23503", true),
+            ("23514", true),
+            ("23505", false),
+            ("40P01", false),
+        ];
         for (code, refused) in postgres.into_iter().chain([("53100", false), ("57P01", false)]) {
             assert_eq!(postgres_refuses(code), refused, "{code}");
         }

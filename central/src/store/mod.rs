@@ -19,8 +19,8 @@ mod sqlite;
 pub use address::{StoreAddress, StoreAddressError};
 pub use postgres::PostgresStore;
 pub use records::{
-    AccessRow, AlertRow, Batch, CameraMinutes, Committed, CountRow, DeviceRow, EventRow, EvidenceRow, FaceVector, Heard,
-    News, Origin, Outcome, Page, PhotographRow, QuarantineRow, Record, Stats, Tally,
+    AccessRow, AlertRow, Batch, CameraMinutes, Committed, CountRow, DeviceRow, EventRow, EvidenceRow, FaceVector,
+    Heard, News, Origin, Outcome, Page, PhotographRow, QuarantineRow, Record, Stats, Tally,
 };
 pub use sqlite::SqliteStore;
 

@@ -53,7 +53,12 @@ fn copied(events: &[&Item<'_, Event>], stored_ms: UnixMs) -> Result<Vec<u8>, Sto
     {
         bytes.extend_from_slice(&9_i16.to_be_bytes());
         field(&mut bytes, event.id.0.as_bytes());
-        for text in [origin.site.as_str(), origin.device.as_str(), event.camera.as_str(), kind(event)] {
+        for text in [
+            origin.site.as_str(),
+            origin.device.as_str(),
+            event.camera.as_str(),
+            kind(event),
+        ] {
             field(&mut bytes, text.as_bytes());
         }
         for number in [event.camera_time_ms, origin.received_ms, stored_ms] {
@@ -233,7 +238,11 @@ pub(super) async fn move_tallies(
             camera: found.try_get("camera")?,
             line: found.try_get("line")?,
         };
-        tallies.push(tally(&key, row::number(found, "entered")?, row::number(found, "departed")?)?);
+        tallies.push(tally(
+            &key,
+            row::number(found, "entered")?,
+            row::number(found, "departed")?,
+        )?);
     }
     Ok(tallies)
 }

@@ -33,7 +33,7 @@ use uuid::Uuid;
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 const CONNECTIONS: u32 = 8;
-const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// Days that get partitions: from so long ago until the day after tomorrow. Beyond them a device's clock is wrong.
 const OLDEST_DAYS: i64 = 60;
 const NEWEST_DAYS: i64 = 2;
@@ -71,11 +71,20 @@ impl PostgresStore {
                 ("lock_timeout", "30s"),
                 ("idle_in_transaction_session_timeout", "60s"),
             ]);
-        let place = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or(""));
+        let place = format!(
+            "{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or("")
+        );
         let failed = |cause: Box<dyn std::error::Error + Send + Sync>| StoreError::Server {
             place: place.clone(),
             cause,
         };
+        // A pool would try a server that refuses again and again until its time is over.
+        let trial = PgConnection::connect_with(&options).await;
+        let trial = trial.map_err(|cause| failed(cause.into()))?;
+        trial.close().await.map_err(|cause| failed(cause.into()))?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECTS_WITHIN)
@@ -106,19 +115,29 @@ impl PostgresStore {
 
     /// Makes the partitions that a batch needs, outside its transaction: it holds them up for no longer than that takes.
     async fn make_days(&self, grouped: &Grouped<'_>) -> Result<(), StoreError> {
-        let made_ms = |id: Uuid| id.get_timestamp().map(|time| (time.to_unix().0 as i64).saturating_mul(1_000));
+        let made_ms = |id: Uuid| {
+            id.get_timestamp()
+                .map(|time| (time.to_unix().0 as i64).saturating_mul(1_000))
+        };
         let events = grouped.events.iter().filter_map(|item| made_ms(item.what.id.0));
         let alerts = grouped.alerts.iter().filter_map(|(item, _)| made_ms(item.what.id.0));
         let minutes = grouped.minutes.keys().map(|key| key.minute_ms);
         let today = LocalDay::of(now_ms()).0;
-        let wanted: BTreeSet<i64> = events.chain(alerts).chain(minutes).map(|at_ms| LocalDay::of(at_ms).0).collect();
+        let wanted: BTreeSet<i64> = events
+            .chain(alerts)
+            .chain(minutes)
+            .map(|at_ms| LocalDay::of(at_ms).0)
+            .collect();
         let window = today - OLDEST_DAYS..=today + NEWEST_DAYS;
         for day in wanted.into_iter().filter(|day| window.contains(day)) {
             let known = |days: &HashSet<i64>| days.contains(&day);
             if known(&self.days.lock().unwrap_or_else(PoisonError::into_inner)) {
                 continue;
             }
-            sqlx::query("SELECT make_day($1)").bind(day).execute(&self.writer).await?;
+            sqlx::query("SELECT make_day($1)")
+                .bind(day)
+                .execute(&self.writer)
+                .await?;
             self.days.lock().unwrap_or_else(PoisonError::into_inner).insert(day);
         }
         Ok(())
@@ -142,5 +161,10 @@ async fn begin_alone(connection: &mut PgConnection) -> Result<Write<'_>, StoreEr
 
 /// Begins to read several tables as they stand at one moment.
 async fn begin_steady(pool: &PgPool) -> Result<Write<'static>, StoreError> {
-    Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+    Ok(pool
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?)
 }
+
+#[cfg(test)]
+mod tests;

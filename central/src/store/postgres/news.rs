@@ -31,9 +31,8 @@ pub(super) fn of(teller: Uuid, grouped: &Grouped<'_>, committed: &Committed) -> 
     all.alerts = alerts.map(|(item, _)| item.what.id).collect();
     let evidence = grouped.evidence.iter().filter(|item| new(item.index));
     all.evidence = evidence.map(|item| item.what.alert).collect();
-    let fresh = |item: &&crate::store::group::Item<'_, vong_wire::Event>| {
-        new(item.index) && item.origin.is_news(item.what)
-    };
+    let fresh =
+        |item: &&crate::store::group::Item<'_, vong_wire::Event>| new(item.index) && item.origin.is_news(item.what);
     all.events = grouped.events.iter().filter(fresh).map(|item| item.what.id).collect();
     let mut messages = Vec::new();
     while all.says_something() {

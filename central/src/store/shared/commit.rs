@@ -126,7 +126,11 @@ async fn commit_in(
     for state in &grouped.states {
         put_state(&mut write, state).await?;
     }
-    let doubled = committed.outcomes.iter().filter(|outcome| **outcome == Outcome::Double).count();
+    let doubled = committed
+        .outcomes
+        .iter()
+        .filter(|outcome| **outcome == Outcome::Double)
+        .count();
     raise(&mut write, "doubled", doubled as i64).await?;
     raise(&mut write, "quarantined", grouped.quarantine.len() as i64).await?;
     committed.tallies = bulk::move_tallies(&mut write, &moves).await?;

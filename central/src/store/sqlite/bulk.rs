@@ -175,7 +175,11 @@ pub(super) async fn move_tallies(
             .bind(departed)
             .fetch_one(&mut **write)
             .await?;
-        tallies.push(tally(key, row::number(&found, "entered")?, row::number(&found, "departed")?)?);
+        tallies.push(tally(
+            key,
+            row::number(&found, "entered")?,
+            row::number(&found, "departed")?,
+        )?);
     }
     Ok(tallies)
 }
