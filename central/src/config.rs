@@ -67,9 +67,11 @@ pub struct OutsideConfig {
     /// TCP port.
     #[serde(default = "default_mqtt_port")]
     pub port: u16,
-    /// Name of this office at the broker; unique among its clients.
-    #[serde(default = "default_client")]
-    pub client: String,
+    /// Name of this office at the broker; unique among its clients. A new one each start where not said.
+    pub client: Option<String>,
+    /// Offices of the same group share the messages of the devices between them; empty: this one takes them all.
+    #[serde(default = "default_share")]
+    pub share: String,
     /// User at the broker.
     pub user: Option<String>,
     /// File that holds the password alone.
@@ -156,8 +158,8 @@ fn default_mqtt_port() -> u16 {
 fn default_mqtt() -> SocketAddr {
     ([127, 0, 0, 1], default_mqtt_port()).into()
 }
-fn default_client() -> String {
-    "vong-central".into()
+fn default_share() -> String {
+    "vong".into()
 }
 fn default_keep_days() -> u32 {
     30
@@ -293,6 +295,12 @@ impl Config {
         if let Some(outside) = &self.broker.outside {
             if outside.host.trim().is_empty() {
                 return Some(("[broker.outside] host", "is empty; write the broker's name or address"));
+            }
+            if outside.share.contains(['/', '+', '#']) {
+                return Some((
+                    "[broker.outside] share",
+                    "may not hold '/', '+' or '#'; write a word, or nothing to share nothing",
+                ));
             }
             if outside.user.is_some() != outside.password_file.is_some() {
                 return Some(("[broker.outside]", "write both user and password_file, or neither"));

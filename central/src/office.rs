@@ -81,7 +81,10 @@ impl Office {
         if let Some(seeds) = &config.seeds {
             service::take_seeds(&*store, seeds, now_ms()).await?;
         }
-        store.forget_online(now_ms()).await?;
+        if inside.is_some() {
+            // A broker elsewhere remembers the states of the devices and tells them when it is asked.
+            store.forget_online(now_ms()).await?;
+        }
 
         let (access, looks) = AccessLog::new();
         let models = face_models(config);
@@ -109,6 +112,8 @@ impl Office {
             broker::end_process_with_it();
             broker::start(address).await?;
         }
+        tasks.spawn(service.clone().follow_others(stop.clone()));
+        tasks.spawn(service.clone().tell_counts(stop.clone()));
         tasks.spawn(collector.run());
         tasks.spawn(serve(listener, service.clone(), stop.clone()));
         if !http.ip().is_loopback() {

@@ -11,14 +11,12 @@ use tokio::task::JoinHandle;
 use vong_wire::topic::FROM_DEVICES;
 use vong_wire::{MAX_PACKET_BYTES, Topic};
 
-/// Messages that wait for the store. Never full with a broker that honours [`RECEIVE_MAXIMUM`]; one that does not is
-/// made to wait.
-const QUEUE: usize = 256;
+/// Messages that wait for the store beyond those that the broker may send; never full with a broker that honours what it
+/// is told, and one that does not is made to wait.
+const QUEUE_BEYOND: usize = 56;
 /// Pictures and health that wait; the newest is dropped where there is no room, for the next one is newer still.
 const FLEETING_QUEUE: usize = 64;
-/// Unacknowledged messages that the broker may send.
-const RECEIVE_MAXIMUM: u16 = 200;
-const REQUESTS: usize = 512;
+const REQUESTS: usize = 2_048;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Where and as whom to connect.
@@ -29,6 +27,10 @@ pub(super) struct LinkSettings {
     pub(super) client: String,
     /// User and password.
     pub(super) login: Option<(String, String)>,
+    /// The group that shares what must not be lost; none: all of it comes here.
+    pub(super) share: Option<String>,
+    /// Unacknowledged messages that the broker may send.
+    pub(super) most_at_once: u16,
 }
 
 /// A message of QoS 1 that the broker holds until it is acknowledged.
@@ -85,15 +87,21 @@ impl Link {
         // rumqttc takes packets up to 10 KiB unless told otherwise.
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(MAX_PACKET_BYTES);
-        properties.receive_maximum = Some(RECEIVE_MAXIMUM);
+        properties.receive_maximum = Some(settings.most_at_once);
         options.set_connect_properties(properties);
         if let Some((user, password)) = &settings.login {
             options.set_credentials(user, password);
         }
         let (client, event_loop) = AsyncClient::new(options, REQUESTS);
-        let (sender, events) = mpsc::channel(QUEUE);
+        let (sender, events) = mpsc::channel(usize::from(settings.most_at_once) + QUEUE_BEYOND);
         let (fleeting_sender, fleeting) = mpsc::channel(FLEETING_QUEUE);
-        let driver = tokio::spawn(drive(event_loop, client.clone(), sender, fleeting_sender));
+        let driver = tokio::spawn(drive(
+            event_loop,
+            client.clone(),
+            subscriptions(settings.share.as_deref()),
+            sender,
+            fleeting_sender,
+        ));
         let link = Self { client, events, driver };
         (link, fleeting)
     }
@@ -134,12 +142,16 @@ impl Link {
 }
 
 /// Pictures and health are asked for with QoS 0: `rumqttd` sends with the QoS of the subscription, whatever that of the
-/// message was, and they would take the place of what must not be lost.
-fn subscriptions() -> Vec<Filter> {
+/// message was, and they would take the place of what must not be lost. Each office needs them all for its own page, and the
+/// states too, for whom to send watchlists; the rest is shared within a group, and told among its members by the store.
+fn subscriptions(share: Option<&str>) -> Vec<Filter> {
     let fleeting = |filter: &str| filter.ends_with("/health") || filter.contains("/view/");
-    let filter = |filter: &'static str| match fleeting(filter) {
-        true => Filter::new(filter, QoS::AtMostOnce),
-        false => Filter::new(filter, QoS::AtLeastOnce),
+    let filter = |filter: &'static str| match (share, fleeting(filter)) {
+        (_, true) => Filter::new(filter, QoS::AtMostOnce),
+        (Some(group), false) if !filter.ends_with("/state") => {
+            Filter::new(format!("$share/{group}/{filter}"), QoS::AtLeastOnce)
+        }
+        (_, false) => Filter::new(filter, QoS::AtLeastOnce),
     };
     FROM_DEVICES.into_iter().map(filter).collect()
 }
@@ -148,12 +160,13 @@ fn subscriptions() -> Vec<Filter> {
 async fn drive(
     mut event_loop: EventLoop,
     client: AsyncClient,
+    subscriptions: Vec<Filter>,
     events: mpsc::Sender<LinkEvent>,
     fleeting: mpsc::Sender<Message>,
 ) {
     loop {
         let event = match event_loop.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(_))) => match client.try_subscribe_many(subscriptions()) {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => match client.try_subscribe_many(subscriptions.clone()) {
                 Ok(()) => LinkEvent::Connected,
                 Err(cause) => LinkEvent::Lost(cause.to_string()),
             },
@@ -202,5 +215,28 @@ fn in_words(cause: &ConnectionError) -> String {
         ConnectionError::Timeout(_) => "no answer in time".into(),
         ConnectionError::ConnectionRefused(code) => format!("the broker refused the connection ({code:?})"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_page_needs_is_not_shared() {
+        let of = |share| -> Vec<(String, QoS)> {
+            let filters = subscriptions(share).into_iter();
+            filters.map(|filter| (filter.path, filter.qos)).collect()
+        };
+        let alone = of(None);
+        assert!(alone.iter().all(|(path, _)| path.starts_with("vong/v1/")), "{alone:?}");
+        let shared = of(Some("vong"));
+        for (path, qos) in &shared {
+            let all_need_it = ["/state", "/health", "/view/+"].iter().any(|end| path.ends_with(end));
+            assert_eq!(path.starts_with("$share/vong/vong/v1/+/+/"), !all_need_it, "{path}");
+            let may_be_lost = path.ends_with("/health") || path.ends_with("/view/+");
+            assert_eq!(*qos == QoS::AtMostOnce, may_be_lost, "{path}");
+        }
+        assert_eq!(shared.len(), FROM_DEVICES.len());
     }
 }

@@ -8,6 +8,7 @@ mod evidence;
 mod keep;
 mod latest;
 mod live;
+mod news;
 mod photographs;
 mod seeds;
 mod show;
@@ -21,11 +22,12 @@ pub use live::{LiveFeed, LiveMessage};
 pub use photographs::{PhotographFault, PhotographFolders, read_photograph, small_jpeg};
 pub use seeds::{SeedError, read_seeds, take_seeds};
 
-use crate::domain::{Directory, LocalDay, TZ_OFFSET_MIN, now_ms};
-use crate::store::{Page, Store, StoreError, Tally};
+use crate::domain::{Directory, TZ_OFFSET_MIN, now_ms};
+use crate::store::{Page, Store, StoreError};
 use contract::{Alert, Device, Minute, Overview, Quarantined, Stats, StoredEvent};
 use std::sync::{Arc, PoisonError, RwLock};
 use today::Today;
+use tokio::sync::Notify;
 use vong_wire::{EventId, SiteId, UnixMs};
 
 /// Alerts on the first page.
@@ -37,6 +39,8 @@ const MOST_MINUTES: u32 = 10_080;
 pub struct Service {
     store: Arc<dyn Store>,
     directory: RwLock<Arc<Directory>>,
+    /// Lines moved, here or in another office.
+    moved: Notify,
     /// The latest pictures and health.
     pub latest: Latest,
     /// The live feed.
@@ -61,6 +65,7 @@ impl Service {
         Ok(Self {
             store,
             directory: RwLock::new(Arc::new(directory)),
+            moved: Notify::new(),
             latest: Latest::default(),
             live: LiveFeed::default(),
             access,
@@ -182,20 +187,5 @@ impl Service {
             doubled: stats.doubled,
             sse_lagged: self.live.lagged(),
         })
-    }
-
-    /// Tells the live feed that lines moved; those of other days than today are not shown.
-    pub async fn tell_tallies(&self, moved: &[Tally], now_ms: UnixMs) -> Result<(), StoreError> {
-        let day = LocalDay::of(now_ms);
-        let moved: Vec<&Tally> = moved.iter().filter(|tally| tally.day == day).collect();
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let directory = self.directory();
-        let today = Today::of(self.store.tallies(day).await?, Vec::new(), now_ms);
-        for tally in moved {
-            self.live.tell("count", &today.moved(&directory, &tally.key));
-        }
-        Ok(())
     }
 }

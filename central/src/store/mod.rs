@@ -5,6 +5,7 @@
 //! implementation passes.
 
 mod address;
+mod bare;
 #[cfg(test)]
 mod contract;
 mod fault;
@@ -16,6 +17,7 @@ mod records;
 #[allow(clippy::duplicate_mod)]
 mod sqlite;
 
+pub use bare::BareRow;
 pub use address::{StoreAddress, StoreAddressError};
 pub use postgres::PostgresStore;
 pub use records::{
