@@ -66,8 +66,22 @@ pub(super) struct Gone;
 #[derive(Debug)]
 pub(super) struct Link {
     client: AsyncClient,
-    events: mpsc::Receiver<LinkEvent>,
     driver: JoinHandle<()>,
+}
+
+/// What a link tells, in order.
+#[derive(Debug)]
+pub(super) struct Events(mpsc::Receiver<LinkEvent>);
+
+impl Events {
+    /// Waits for what happened; takes up to `most` things that have happened by then.
+    pub(super) async fn next(&mut self, most: usize) -> Vec<LinkEvent> {
+        let mut events = Vec::new();
+        if self.0.recv_many(&mut events, most).await == 0 {
+            events.push(LinkEvent::Lost("the connection was ended".into()));
+        }
+        events
+    }
 }
 
 impl Drop for Link {
@@ -77,8 +91,8 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Starts connecting. Messages that may be lost come by the second value.
-    pub(super) fn open(settings: &LinkSettings) -> (Self, mpsc::Receiver<Message>) {
+    /// Starts connecting. Messages that may be lost come by the third value.
+    pub(super) fn open(settings: &LinkSettings) -> (Self, Events, mpsc::Receiver<Message>) {
         let mut options = MqttOptions::new(&settings.client, &settings.host, settings.port);
         options.set_keep_alive(KEEP_ALIVE);
         options.set_clean_start(true);
@@ -102,17 +116,7 @@ impl Link {
             sender,
             fleeting_sender,
         ));
-        let link = Self { client, events, driver };
-        (link, fleeting)
-    }
-
-    /// Waits for what happened; takes up to `most` things that have happened by then.
-    pub(super) async fn next(&mut self, most: usize) -> Vec<LinkEvent> {
-        let mut events = Vec::new();
-        if self.events.recv_many(&mut events, most).await == 0 {
-            events.push(LinkEvent::Lost("the connection was ended".into()));
-        }
-        events
+        (Self { client, driver }, Events(events), fleeting)
     }
 
     /// Hands a message over for a device.
@@ -129,9 +133,9 @@ impl Link {
     }
 
     /// Says goodbye.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(self, mut events: Events) {
         if self.client.disconnect().await.is_ok() {
-            while !self
+            while !events
                 .next(1)
                 .await
                 .iter()

@@ -62,9 +62,25 @@ pub async fn measure_ingest(address: &StoreAddress, events: usize) -> Result<Ing
         let rows = rows(&messages);
         let before = store.stats().await?.events;
         let begun = Instant::now();
-        for chunk in messages.chunks(MOST_AT_ONCE) {
-            let acks = intake.commit(intake.decode(chunk)).await;
+        let mut chunks = messages.chunks(MOST_AT_ONCE).map(<[Message]>::to_vec);
+        let mut waiting = None;
+        loop {
+            // As the collector: the next messages are decoded while a batch is being committed.
+            let next = chunks.next();
+            let ended = next.is_none() && waiting.is_none();
+            let decode = async { Some(intake.decode(next?).await) };
+            let commit = async {
+                match waiting.take() {
+                    None => Some(Vec::new()),
+                    Some(decoded) => intake.commit(decoded).await,
+                }
+            };
+            let (decoded, acks) = tokio::join!(decode, commit);
             acks.ok_or_else(|| unavailable("the measurement was told to stop".into()))?;
+            waiting = decoded;
+            if ended {
+                break;
+            }
         }
         let took = begun.elapsed();
         let kept = store.stats().await?.events - before;
@@ -72,7 +88,12 @@ pub async fn measure_ingest(address: &StoreAddress, events: usize) -> Result<Ing
             return Err(unavailable(format!("{events} events were sent and {kept} kept").into()));
         }
         let plain = address.write_bare(&rows).await?;
-        tracing::info!(round, ours_ms = took.as_millis() as u64, bare_ms = plain.as_millis() as u64, "a round");
+        tracing::info!(
+            round,
+            ours_ms = took.as_millis() as u64,
+            bare_ms = plain.as_millis() as u64,
+            "a round"
+        );
         // The first round warms both up.
         if round > 0 {
             ours.push(events as f64 / took.as_secs_f64());

@@ -26,8 +26,8 @@ pub use measure::{IngestFigures, measure_ingest};
 
 /// Unacknowledged messages that the broker inside may send: `rumqttd` 0.20 sends no more than 100 anyway.
 const INSIDE_AT_ONCE: u16 = 200;
-/// Messages that are decoded where they come: about 100 us.
-const FEW: usize = 32;
+/// The same of a broker outside: one batch is being committed while the next one comes.
+const OUTSIDE_AT_ONCE: u16 = 2 * MOST_AT_ONCE as u16;
 /// How often devices are looked over whose watchlists are not those in force.
 const BUNDLES_EVERY: Duration = Duration::from_secs(30);
 
@@ -43,6 +43,54 @@ pub struct Collector {
 struct Received {
     decoded: Decoded,
     receipts: Vec<Receipt>,
+    /// The connection was made among them.
+    connected: bool,
+}
+
+/// What happened while a batch was being committed.
+enum Next {
+    Stop,
+    Bundles,
+    /// Messages came, or the link was lost, or both.
+    Received(Received, Option<String>),
+}
+
+/// Takes apart what a link tells, and decodes the messages in it.
+async fn take_in(intake: &Intake, events: Vec<LinkEvent>) -> Next {
+    let (mut messages, mut receipts): (Vec<Message>, Vec<Receipt>) = (Vec::new(), Vec::new());
+    let (mut connected, mut lost) = (false, None);
+    for event in events {
+        match event {
+            LinkEvent::Connected => connected = true,
+            LinkEvent::Sure(message) => {
+                messages.push(message.0);
+                receipts.push(message.1);
+            }
+            LinkEvent::Lost(cause) => lost = Some(cause),
+        }
+    }
+    let decoded = intake.decode(messages).await;
+    let received = Received {
+        decoded,
+        receipts,
+        connected,
+    };
+    Next::Received(received, lost)
+}
+
+/// Commits messages, then acknowledges them: to their devices, then to the broker.
+async fn keep(intake: &Intake, link: &Link, received: Received) -> Result<(), Gone> {
+    if received.receipts.is_empty() {
+        return Ok(());
+    }
+    let acks = intake.commit(received.decoded).await.ok_or(Gone)?;
+    for (topic, coded) in acks {
+        link.publish(&topic, coded).await?;
+    }
+    for receipt in &received.receipts {
+        link.acknowledge(receipt).await?;
+    }
+    Ok(())
 }
 
 /// Why a link ended.
@@ -122,42 +170,49 @@ impl Collector {
     }
 
     async fn run_once(&mut self) -> End {
-        let (mut link, fleeting) = Link::open(&self.settings);
+        let (link, mut events, fleeting) = Link::open(&self.settings);
         let glances = tokio::spawn(glance_at(self.intake.service.clone(), fleeting));
-        let stop = self.stop.clone();
+        let (intake, stop) = (self.intake.clone(), self.stop.clone());
         let mut bundles = tokio::time::interval(BUNDLES_EVERY);
         let mut connected = false;
+        let mut received: Option<Received> = None;
         let end = loop {
-            let events = tokio::select! {
-                biased;
-                () = stop.cancelled() => break End::Stopped,
-                events = link.next(MOST_AT_ONCE) => events,
-                _ = bundles.tick(), if connected => {
-                    self.send_bundles(&link).await;
-                    continue;
+            let waiting = received.take();
+            let greeted = waiting.as_ref().is_some_and(|received| received.decoded.greeted);
+            // While a batch is being committed, the next one is taken in and decoded.
+            let keep = async {
+                match waiting {
+                    None => Ok(()),
+                    Some(received) => keep(&intake, &link, received).await,
                 }
             };
-            let (mut messages, mut lost) = (Vec::new(), None);
-            for event in events {
-                match event {
-                    LinkEvent::Connected => {
+            let next = async {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => Next::Stop,
+                    events = events.next(MOST_AT_ONCE) => take_in(&intake, events).await,
+                    _ = bundles.tick(), if connected => Next::Bundles,
+                }
+            };
+            let (kept, next) = tokio::join!(keep, next);
+            let mut lost = kept.err().map(|cause| cause.to_string());
+            match next {
+                Next::Stop => break End::Stopped,
+                Next::Bundles => self.send_bundles(&link).await,
+                Next::Received(more, cause) => {
+                    if more.connected {
                         connected = true;
                         let LinkSettings { host, port, .. } = &self.settings;
                         tracing::info!(host, port, "connected to the broker");
                     }
-                    LinkEvent::Sure(message) => messages.push(*message),
-                    LinkEvent::Lost(cause) => lost = Some(cause),
+                    received = Some(more);
+                    lost = lost.or(cause);
                 }
             }
-            let kept = match messages.is_empty() {
-                true => Ok(()),
-                false => {
-                    let received = self.decode(messages).await;
-                    self.keep(&link, received).await
-                }
-            };
-            let gone = kept.err().map(|cause| cause.to_string());
-            if let Some(cause) = lost.or(gone) {
+            if greeted && lost.is_none() {
+                self.send_bundles(&link).await;
+            }
+            if let Some(cause) = lost {
                 break End::Lost {
                     cause,
                     was_connected: connected,
@@ -165,41 +220,10 @@ impl Collector {
             }
         };
         if matches!(end, End::Stopped) {
-            let _ = tokio::time::timeout(Duration::from_secs(3), link.close()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(3), link.close(events)).await;
         }
         glances.abort();
         end
-    }
-
-    /// Understands messages; many of them beside the tasks that must not wait.
-    async fn decode(&self, messages: Vec<(Message, Receipt)>) -> Received {
-        let (messages, receipts): (Vec<Message>, Vec<Receipt>) = messages.into_iter().unzip();
-        if messages.len() <= FEW {
-            let decoded = self.intake.decode(&messages);
-            return Received { decoded, receipts };
-        }
-        let (intake, messages) = (self.intake.clone(), Arc::new(messages));
-        let theirs = messages.clone();
-        let decoded = tokio::task::spawn_blocking(move || intake.decode(theirs.iter())).await;
-        // A panic there would be a fault of ours; here it is met again, where it belongs to the caller.
-        let decoded = decoded.unwrap_or_else(|_| self.intake.decode(messages.iter()));
-        Received { decoded, receipts }
-    }
-
-    /// Commits messages, then acknowledges them: to their devices, then to the broker.
-    async fn keep(&mut self, link: &Link, received: Received) -> Result<(), Gone> {
-        let greeted = received.decoded.greeted;
-        let acks = self.intake.commit(received.decoded).await.ok_or(Gone)?;
-        for (topic, coded) in acks {
-            link.publish(&topic, coded).await?;
-        }
-        for receipt in &received.receipts {
-            link.acknowledge(receipt).await?;
-        }
-        if greeted {
-            self.send_bundles(link).await;
-        }
-        Ok(())
     }
 
     /// Sends the watchlists to every device that is there and has older ones. A device with newer ones than this
@@ -256,7 +280,7 @@ fn outside_settings(outside: OutsideConfig) -> Result<LinkSettings, PasswordErro
         client: outside.client.unwrap_or_else(unique_client),
         login,
         share: Some(outside.share).filter(|share| !share.is_empty()),
-        most_at_once: MOST_AT_ONCE as u16,
+        most_at_once: OUTSIDE_AT_ONCE,
     })
 }
 

@@ -1,10 +1,10 @@
 //! Telling the page what did not pass through this process's own hands in this moment: what other offices on the same
 //! database committed, and where the counts of the day stand. Invariant: only what is committed is told.
 
+use super::Service;
 use super::contract::EvidenceCame;
 use super::show;
 use super::today::Today;
-use super::Service;
 use crate::domain::{LineKey, LocalDay, now_ms};
 use crate::store::{Heard, News, StoreError};
 use futures::StreamExt;
@@ -77,7 +77,11 @@ impl Service {
         let mut told: HashMap<LineKey, (u64, u64)> = HashMap::new();
         let mut day = LocalDay::of(now_ms());
         if let Ok(tallies) = self.store().tallies(day).await {
-            told.extend(tallies.into_iter().map(|tally| (tally.key, (tally.entered, tally.departed))));
+            told.extend(
+                tallies
+                    .into_iter()
+                    .map(|tally| (tally.key, (tally.entered, tally.departed))),
+            );
         }
         loop {
             tokio::select! {
@@ -92,7 +96,9 @@ impl Service {
             match self.store().tallies(today).await {
                 Ok(tallies) => {
                     let stand = |tally: &crate::store::Tally| (tally.entered, tally.departed);
-                    let changed = tallies.iter().filter(|tally| told.get(&tally.key) != Some(&stand(tally)));
+                    let changed = tallies
+                        .iter()
+                        .filter(|tally| told.get(&tally.key) != Some(&stand(tally)));
                     let changed: Vec<_> = changed.map(|tally| (tally.key.clone(), stand(tally))).collect();
                     let (directory, counts) = (self.directory(), Today::of(tallies, Vec::new(), now_ms()));
                     for (key, stand) in changed {
@@ -100,7 +106,9 @@ impl Service {
                         told.insert(key, stand);
                     }
                 }
-                Err(cause) => tracing::error!(%cause, "the counts of the day could not be read; it is tried at the next move"),
+                Err(cause) => {
+                    tracing::error!(%cause, "the counts of the day could not be read; it is tried at the next move")
+                }
             }
             tokio::select! {
                 biased;

@@ -113,7 +113,9 @@ async fn insert(options: &SqliteConnectOptions, rows: &[BareRow]) -> Result<Dura
     let mut write = connection.begin_with("BEGIN IMMEDIATE").await?;
     for chunk in rows.chunks(ROWS) {
         let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; chunk.len()].join(", ");
-        let mut query = sqlx::query(AssertSqlSafe(format!("INSERT INTO bench_bare ({COLUMNS}) VALUES {values}")));
+        let mut query = sqlx::query(AssertSqlSafe(format!(
+            "INSERT INTO bench_bare ({COLUMNS}) VALUES {values}"
+        )));
         for row in chunk {
             query = query.bind(row.id);
             for text in &row.texts {

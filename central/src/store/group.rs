@@ -53,7 +53,7 @@ pub(super) struct DayKey<'b> {
 }
 
 /// A record of a kind with its place in the batch and its sender.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Item<'b, T> {
     pub(super) index: usize,
     pub(super) origin: &'b Origin,

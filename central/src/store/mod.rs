@@ -17,8 +17,8 @@ mod records;
 #[allow(clippy::duplicate_mod)]
 mod sqlite;
 
-pub use bare::BareRow;
 pub use address::{StoreAddress, StoreAddressError};
+pub use bare::BareRow;
 pub use postgres::PostgresStore;
 pub use records::{
     AccessRow, AlertRow, Batch, CameraMinutes, Committed, CountRow, DeviceRow, EventRow, EvidenceRow, FaceVector,

@@ -4,7 +4,7 @@ use super::{Write, row, tally};
 use crate::store::group::{DayKey, Grouped, Item, Minute, MinuteKey, kind};
 use crate::store::{Committed, EvidenceRow, StoreError, Tally};
 use sqlx::{AssertSqlSafe, Row};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 use vong_wire::{Alert, Event, UnixMs};
 
@@ -12,20 +12,32 @@ use vong_wire::{Alert, Event, UnixMs};
 const CHUNKS: [usize; 3] = [128, 16, 1];
 const EVENT_COLUMNS: usize = 9;
 
-/// Writes events; the places in the batch of those that were not there.
+/// Writes events; the places in the batch of those that were not there. Nobody else writes meanwhile, so what is not there
+/// when it is looked for is still not there when it is written.
 pub(super) async fn put_events(
     write: &mut Write<'_>,
     events: &[Item<'_, Event>],
     stored_ms: UnixMs,
 ) -> Result<Vec<usize>, StoreError> {
-    let mut new = Vec::with_capacity(events.len());
-    let by_id: HashMap<Uuid, usize> = events.iter().map(|item| (item.what.id.0, item.index)).collect();
-    let mut rest = events;
-    while !rest.is_empty() {
-        let most = CHUNKS.into_iter().find(|&chunk| chunk <= rest.len()).unwrap_or(1);
-        let (chunk, after) = rest.split_at(most);
-        rest = after;
-        let mut query = sqlx::query(AssertSqlSafe(insert_events(most)));
+    let mut there: HashSet<Uuid> = HashSet::new();
+    for chunk in chunks(events) {
+        let select = format!("SELECT id FROM event WHERE id IN ({})", places(chunk.len()));
+        let mut query = sqlx::query(AssertSqlSafe(select));
+        for item in chunk {
+            query = query.bind(item.what.id.0);
+        }
+        for found in query.fetch_all(&mut **write).await? {
+            there.insert(found.try_get(0)?);
+        }
+    }
+    let new = |item: &&Item<'_, Event>| !there.contains(&item.what.id.0);
+    let new: Vec<&Item<'_, Event>> = events.iter().filter(new).collect();
+    for chunk in chunks(&new) {
+        let values = vec![format!("({})", places(EVENT_COLUMNS)); chunk.len()].join(", ");
+        let insert = format!(
+            "INSERT INTO event (id, site, device, camera, kind, camera_time_ms, received_ms, stored_ms, body) VALUES {values}"
+        );
+        let mut query = sqlx::query(AssertSqlSafe(insert));
         for Item {
             origin, what: event, ..
         } in chunk
@@ -41,19 +53,24 @@ pub(super) async fn put_events(
                 .bind(stored_ms)
                 .bind(row::to_json(event)?);
         }
-        for found in query.fetch_all(&mut **write).await? {
-            new.extend(by_id.get(&found.try_get::<Uuid, _>(0)?));
-        }
+        query.execute(&mut **write).await?;
     }
-    Ok(new)
+    Ok(new.iter().map(|item| item.index).collect())
 }
 
-fn insert_events(rows: usize) -> String {
-    let values = vec![format!("({})", vec!["?"; EVENT_COLUMNS].join(", ")); rows].join(", ");
-    format!(
-        "INSERT INTO event (id, site, device, camera, kind, camera_time_ms, received_ms, stored_ms, body)
-         VALUES {values} ON CONFLICT (id) DO NOTHING RETURNING id"
-    )
+fn places(number: usize) -> String {
+    vec!["?"; number].join(", ")
+}
+
+/// Pieces of the lengths in [`CHUNKS`], so that few statements are prepared and each of them often used.
+fn chunks<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let length = CHUNKS.into_iter().find(|&length| length <= rest.len())?;
+        let (chunk, after) = rest.split_at(length);
+        rest = after;
+        Some(chunk)
+    })
 }
 
 /// Writes alerts; the places in the batch of those that were not there.

@@ -62,6 +62,9 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // 32 MB of log before it is moved into the file, instead of 4: that costs two syncs each time.
+            .pragma("wal_autocheckpoint", "8000")
+            .pragma("cache_size", "-65536")
             .busy_timeout(Duration::from_secs(10));
         let failed = |cause: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
             path: path.to_path_buf(),
