@@ -97,7 +97,7 @@ impl Office {
 
         let (stop, log_stop) = (CancellationToken::new(), CancellationToken::new());
         let bundle = service::make_bundle(&store, &service.directory(), 0, now_ms()).await?;
-        let collector = Collector::new(config, service.clone(), bundle, stop.clone())?;
+        let collectors = Collector::of(config, &service, bundle, &stop)?;
         let access = tokio::spawn(service::write_access(store, looks, log_stop.clone()));
         let mut tasks = JoinSet::new();
         tasks.spawn(delete_old_evidence(
@@ -114,7 +114,9 @@ impl Office {
         }
         tasks.spawn(service.clone().follow_others(stop.clone()));
         tasks.spawn(service.clone().tell_counts(stop.clone()));
-        tasks.spawn(collector.run());
+        for collector in collectors {
+            tasks.spawn(collector.run());
+        }
         tasks.spawn(serve(listener, service.clone(), stop.clone()));
         if !http.ip().is_loopback() {
             tracing::warn!(%http, "the page has no login yet and is open to the network; put it behind a proxy that asks for one");

@@ -19,6 +19,29 @@ const FLEETING_QUEUE: usize = 64;
 const REQUESTS: usize = 2_048;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// Which messages a link takes. Offices with a broker outside hold two links: after an outage what is stored in the outboxes
+/// stands in a long queue at the broker, and an alarm must not stand behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Everything.
+    All,
+    /// Alerts and their pictures, states, health and views.
+    Urgent,
+    /// Events and counts.
+    Bulk,
+}
+
+impl Lane {
+    fn takes(self, filter: &str) -> bool {
+        let bulk = filter.ends_with("/event") || filter.ends_with("/count");
+        match self {
+            Self::All => true,
+            Self::Urgent => !bulk,
+            Self::Bulk => bulk,
+        }
+    }
+}
+
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
 pub(super) struct LinkSettings {
@@ -31,6 +54,8 @@ pub(super) struct LinkSettings {
     pub(super) share: Option<String>,
     /// Unacknowledged messages that the broker may send.
     pub(super) most_at_once: u16,
+    /// What it takes.
+    pub(super) lane: Lane,
 }
 
 /// A message of QoS 1 that the broker holds until it is acknowledged.
@@ -112,7 +137,7 @@ impl Link {
         let driver = tokio::spawn(drive(
             event_loop,
             client.clone(),
-            subscriptions(settings.share.as_deref()),
+            subscriptions(settings.share.as_deref(), settings.lane),
             sender,
             fleeting_sender,
         ));
@@ -148,7 +173,7 @@ impl Link {
 /// Pictures and health are asked for with QoS 0: `rumqttd` sends with the QoS of the subscription, whatever that of the
 /// message was, and they would take the place of what must not be lost. Each office needs them all for its own page, and the
 /// states too, for whom to send watchlists; the rest is shared within a group, and told among its members by the store.
-fn subscriptions(share: Option<&str>) -> Vec<Filter> {
+fn subscriptions(share: Option<&str>, lane: Lane) -> Vec<Filter> {
     let fleeting = |filter: &str| filter.ends_with("/health") || filter.contains("/view/");
     let filter = |filter: &'static str| match (share, fleeting(filter)) {
         (_, true) => Filter::new(filter, QoS::AtMostOnce),
@@ -157,7 +182,11 @@ fn subscriptions(share: Option<&str>) -> Vec<Filter> {
         }
         (_, false) => Filter::new(filter, QoS::AtLeastOnce),
     };
-    FROM_DEVICES.into_iter().map(filter).collect()
+    FROM_DEVICES
+        .into_iter()
+        .filter(|filter| lane.takes(filter))
+        .map(filter)
+        .collect()
 }
 
 /// Owns the event loop: nothing else polls it, and no poll is ever cancelled half way.
@@ -228,13 +257,13 @@ mod tests {
 
     #[test]
     fn what_every_page_needs_is_not_shared() {
-        let of = |share| -> Vec<(String, QoS)> {
-            let filters = subscriptions(share).into_iter();
+        let of = |share, lane| -> Vec<(String, QoS)> {
+            let filters = subscriptions(share, lane).into_iter();
             filters.map(|filter| (filter.path, filter.qos)).collect()
         };
-        let alone = of(None);
+        let alone = of(None, Lane::All);
         assert!(alone.iter().all(|(path, _)| path.starts_with("vong/v1/")), "{alone:?}");
-        let shared = of(Some("vong"));
+        let shared = of(Some("vong"), Lane::All);
         for (path, qos) in &shared {
             let all_need_it = ["/state", "/health", "/view/+"].iter().any(|end| path.ends_with(end));
             assert_eq!(path.starts_with("$share/vong/vong/v1/+/+/"), !all_need_it, "{path}");
@@ -242,5 +271,14 @@ mod tests {
             assert_eq!(*qos == QoS::AtMostOnce, may_be_lost, "{path}");
         }
         assert_eq!(shared.len(), FROM_DEVICES.len());
+        // The two lanes together take everything, each once.
+        let mut lanes = of(Some("vong"), Lane::Urgent);
+        assert!(lanes.iter().any(|(path, _)| path.ends_with("/alert")));
+        lanes.extend(of(Some("vong"), Lane::Bulk));
+        let sorted = |mut filters: Vec<(String, QoS)>| {
+            filters.sort_by(|a, b| a.0.cmp(&b.0));
+            filters
+        };
+        assert_eq!(sorted(lanes), sorted(shared));
     }
 }

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use backoff::Backoff;
 use decode::{Context, Fleeting};
 use intake::{Decoded, Intake, MOST_AT_ONCE};
-use link::{Gone, Link, LinkEvent, LinkSettings, Message, Receipt};
+use link::{Gone, Lane, Link, LinkEvent, LinkSettings, Message, Receipt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -108,16 +108,16 @@ pub struct PasswordError {
 }
 
 impl Collector {
-    /// A collector for the broker of a configuration.
+    /// The collectors for the broker of a configuration: one for the broker inside, one a lane for one outside.
     ///
     /// # Errors
     /// When the broker's password cannot be read.
-    pub fn new(
+    pub fn of(
         config: &Config,
-        service: Arc<Service>,
+        service: &Arc<Service>,
         bundle: WatchlistBundle,
-        stop: CancellationToken,
-    ) -> Result<Self, PasswordError> {
+        stop: &CancellationToken,
+    ) -> Result<Vec<Self>, PasswordError> {
         let settings = match config.broker.chosen() {
             Broker::Inside(inside) => LinkSettings {
                 host: inside.listen.ip().to_string(),
@@ -126,19 +126,30 @@ impl Collector {
                 login: None,
                 share: None,
                 most_at_once: INSIDE_AT_ONCE,
+                lane: Lane::All,
             },
             Broker::Outside(outside) => outside_settings(outside)?,
         };
-        Ok(Self {
+        let bundle = Arc::new(bundle);
+        let collector = |settings: LinkSettings| Self {
             intake: Intake {
-                service,
+                service: service.clone(),
                 alarm_limit_ms: i64::from(config.alarm.time_limit_s) * 1_000,
                 stop: stop.clone(),
             },
             settings,
-            bundle: Arc::new(bundle),
-            stop,
-        })
+            bundle: bundle.clone(),
+            stop: stop.clone(),
+        };
+        if settings.lane == Lane::All {
+            return Ok(vec![collector(settings)]);
+        }
+        let bulk = LinkSettings {
+            client: format!("{}.bulk", settings.client),
+            lane: Lane::Bulk,
+            ..settings.clone()
+        };
+        Ok(vec![collector(settings), collector(bulk)])
     }
 
     /// Collects until told to stop; a lost link is made again after a jittered wait.
@@ -174,7 +185,7 @@ impl Collector {
         let glances = tokio::spawn(glance_at(self.intake.service.clone(), fleeting));
         let (intake, stop) = (self.intake.clone(), self.stop.clone());
         let mut bundles = tokio::time::interval(BUNDLES_EVERY);
-        let mut connected = false;
+        let (mut connected, lane) = (false, self.settings.lane);
         let mut received: Option<Received> = None;
         let end = loop {
             let waiting = received.take();
@@ -191,7 +202,7 @@ impl Collector {
                     biased;
                     () = stop.cancelled() => Next::Stop,
                     events = events.next(MOST_AT_ONCE) => take_in(&intake, events).await,
-                    _ = bundles.tick(), if connected => Next::Bundles,
+                    _ = bundles.tick(), if connected && lane != Lane::Bulk => Next::Bundles,
                 }
             };
             let (kept, next) = tokio::join!(keep, next);
@@ -281,6 +292,7 @@ fn outside_settings(outside: OutsideConfig) -> Result<LinkSettings, PasswordErro
         login,
         share: Some(outside.share).filter(|share| !share.is_empty()),
         most_at_once: OUTSIDE_AT_ONCE,
+        lane: Lane::Urgent,
     })
 }
 

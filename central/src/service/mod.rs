@@ -32,6 +32,8 @@ use vong_wire::{EventId, SiteId, UnixMs};
 
 /// Alerts on the first page.
 const NEWEST_ALERTS: u32 = 50;
+/// What is shown of a message in quarantine.
+const HEAD_CHARS: usize = 2_000;
 /// Minutes in one answer: a week of one line.
 const MOST_MINUTES: u32 = 10_080;
 
@@ -171,6 +173,7 @@ impl Service {
             topic: row.topic,
             reason: row.reason,
             bytes: row.bytes,
+            head: String::from_utf8_lossy(&row.head).chars().take(HEAD_CHARS).collect(),
         });
         Ok(shown.collect())
     }
