@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD := $(CARGO) build --release --locked
 BIN := target/release
 
-.PHONY: demo test lint eval bench prepare models build clips web-test doc fmt clean-demo
+.PHONY: demo test lint eval bench bench-outage prepare models build clips web-test doc fmt clean-demo
 
 demo: prepare clips
 	$(BIN)/vong-demo $(if $(ONCE),--once)
@@ -35,6 +35,10 @@ clips: models
 
 eval: prepare models
 	$(BIN)/vong-accuracy $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS))
+
+# A day of outage of 50 edges, drained through a real Mosquitto into a real PostgreSQL. Takes minutes; no test.
+bench-outage: prepare build
+	$(BIN)/vong-bench-outage
 
 lint:
 	$(CARGO) fmt --all --check

@@ -13,6 +13,9 @@ need python3 python3
 need npm npm
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 ls /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf >/dev/null 2>&1 || missing+=(fonts-dejavu-core)
+# Servers for the tests of a province: their programs only, started by the tests themselves.
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+[ -x /usr/sbin/mosquitto ] || need mosquitto mosquitto
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
 echo "installing Debian packages: ${missing[*]}"
@@ -26,8 +29,26 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+# No service of ours is to run on this machine: neither a cluster of PostgreSQL nor a broker. Where the machine has no
+# policy of its own about starting services, one stands here while packages are installed.
+policy=/usr/sbin/policy-rc.d
+own_policy=
+cleanup() {
+  rm -f "$log"
+  [ -z "$own_policy" ] || "${as_root[@]}" rm -f "$policy"
+}
+trap cleanup EXIT
+case " ${missing[*]} " in *" postgresql "* | *" mosquitto "*)
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null && "${as_root[@]}" chmod 755 "$policy" && own_policy=yes
+  fi
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    "${as_root[@]}" mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+  ;;
+esac
+if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}"; } >"$log" 2>&1; then
   tail -5 "$log" >&2
   echo "could not install ${missing[*]}; install them by hand and run this again" >&2
 fi

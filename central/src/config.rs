@@ -1,6 +1,7 @@
 //! The office's configuration file. Invariant: a [`Config`] that exists has been checked, so that no later stage has to
 //! refuse what it says. Unknown keys are errors: a typing mistake must not move the evidence in silence.
 
+use crate::store::StoreAddress;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -66,21 +67,52 @@ pub struct OutsideConfig {
     /// TCP port.
     #[serde(default = "default_mqtt_port")]
     pub port: u16,
-    /// Name of this office at the broker; unique among its clients.
-    #[serde(default = "default_client")]
-    pub client: String,
+    /// Name of this office at the broker; unique among its clients. A new one each start where not said.
+    pub client: Option<String>,
+    /// Offices of the same group share the messages of the devices between them; empty: this one takes them all.
+    #[serde(default = "default_share")]
+    pub share: String,
     /// User at the broker.
     pub user: Option<String>,
     /// File that holds the password alone.
     pub password_file: Option<PathBuf>,
 }
 
-/// `[store]`
+/// `[store]`: exactly one of the three.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreConfig {
     /// A SQLite file; its folder is made where it is missing.
-    pub sqlite: PathBuf,
+    pub sqlite: Option<PathBuf>,
+    /// A PostgreSQL database, as `postgres://user:password@host:5432/database`.
+    pub postgres: Option<String>,
+    /// A file that holds that address alone, so that the password is not written here.
+    pub postgres_file: Option<PathBuf>,
+}
+
+impl StoreConfig {
+    /// Where the store is.
+    ///
+    /// # Errors
+    /// When `postgres_file` cannot be read or holds no address.
+    pub fn address(&self) -> Result<StoreAddress, ConfigError> {
+        if let Some(path) = &self.sqlite {
+            return Ok(StoreAddress::Sqlite(path.clone()));
+        }
+        let url = match (&self.postgres, &self.postgres_file) {
+            (Some(url), _) => url.clone(),
+            (None, Some(path)) => std::fs::read_to_string(path).map_err(|cause| ConfigError::Secret {
+                path: path.clone(),
+                cause,
+            })?,
+            (None, None) => String::new(),
+        };
+        url.trim().parse().map_err(|_| ConfigError::Value {
+            path: self.postgres_file.clone().unwrap_or_default(),
+            place: "[store] postgres",
+            message: "is no address; write it as postgres://user:password@host:5432/database",
+        })
+    }
 }
 
 /// `[evidence]`
@@ -126,8 +158,8 @@ fn default_mqtt_port() -> u16 {
 fn default_mqtt() -> SocketAddr {
     ([127, 0, 0, 1], default_mqtt_port()).into()
 }
-fn default_client() -> String {
-    "vong-central".into()
+fn default_share() -> String {
+    "vong".into()
 }
 fn default_keep_days() -> u32 {
     30
@@ -190,6 +222,14 @@ pub enum ConfigError {
         /// What is wrong there.
         message: String,
     },
+    /// A file beside the configuration cannot be read.
+    #[error("cannot read [store] postgres_file `{path}`: {cause}; write the address alone into it")]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
     /// Well formed, but it cannot work.
     #[error("configuration `{path}`, {place}: {message}")]
     Value {
@@ -213,7 +253,8 @@ impl Config {
         let mut config = Self::parse(&text, path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let absolute = |file: &mut PathBuf| *file = folder.join(&file);
-        absolute(&mut config.store.sqlite);
+        config.store.sqlite.iter_mut().for_each(absolute);
+        config.store.postgres_file.iter_mut().for_each(absolute);
         absolute(&mut config.evidence.folder);
         config.seeds.iter_mut().for_each(absolute);
         config.models.store.iter_mut().for_each(absolute);
@@ -255,12 +296,41 @@ impl Config {
             if outside.host.trim().is_empty() {
                 return Some(("[broker.outside] host", "is empty; write the broker's name or address"));
             }
+            if outside.share.contains(['/', '+', '#']) {
+                return Some((
+                    "[broker.outside] share",
+                    "may not hold '/', '+' or '#'; write a word, or nothing to share nothing",
+                ));
+            }
             if outside.user.is_some() != outside.password_file.is_some() {
                 return Some(("[broker.outside]", "write both user and password_file, or neither"));
             }
         }
-        if self.store.sqlite.as_os_str().is_empty() {
-            return Some(("[store] sqlite", "is empty; write the path of the database file"));
+        let StoreConfig {
+            sqlite,
+            postgres,
+            postgres_file,
+        } = &self.store;
+        match (sqlite, postgres, postgres_file) {
+            (Some(path), None, None) if path.as_os_str().is_empty() => {
+                return Some(("[store] sqlite", "is empty; write the path of the database file"));
+            }
+            (Some(_), None, None) | (None, None, Some(_)) => {}
+            (None, Some(url), None) => match url.parse() {
+                Ok(StoreAddress::Postgres(_)) => {}
+                _ => {
+                    return Some((
+                        "[store] postgres",
+                        "is no address; write it as postgres://user:password@host:5432/database",
+                    ));
+                }
+            },
+            _ => {
+                return Some((
+                    "[store]",
+                    "needs exactly one of sqlite (a file), postgres (an address) and postgres_file (a file that holds it)",
+                ));
+            }
         }
         if self.evidence.folder.as_os_str().is_empty() {
             return Some((
@@ -320,7 +390,15 @@ mod tests {
         check(to("[http]", "[htp]"), "unknown field `htp`");
         check(to("listen = \"127.0.0.1:8080\"", "listen = \"here\""), "line 4");
         check(to("[store]", "[stores]"), "unknown field `stores`");
-        check(to("sqlite = \"var/vong.sqlite\"", ""), "missing field `sqlite`");
+        check(to("sqlite = \"var/vong.sqlite\"", ""), "exactly one of sqlite");
+        check(
+            to("[evidence]", "postgres = \"postgres://h/d\"\n[evidence]"),
+            "exactly one of sqlite",
+        );
+        check(
+            to("sqlite = \"var/vong.sqlite\"", "postgres = \"h/d\""),
+            "is no address",
+        );
         check(to("\"var/vong.sqlite\"", "\"\""), "path of the database file");
         check(to("\"var/evidence\"", "\"\""), "folder for the pictures");
         check(to("[evidence]", "[evidence]\nkeep_days = 0"), "must be 1 to 3650");
@@ -350,12 +428,34 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_lie_in_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("central.toml");
+        std::fs::write(
+            &path,
+            GOOD.replace("sqlite = \"var/vong.sqlite\"", "postgres_file = \"url\""),
+        )
+        .unwrap();
+        let address = || Config::load(&path).unwrap().store.address();
+        let error = address().unwrap_err().to_string();
+        assert!(
+            error.contains("url") && error.contains("[store] postgres_file"),
+            "{error}"
+        );
+        std::fs::write(folder.path().join("url"), "postgres://u:p@h/d\n").unwrap();
+        assert_eq!(address().unwrap(), StoreAddress::Postgres("postgres://u:p@h/d".into()));
+    }
+
+    #[test]
     fn paths_are_relative_to_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("central.toml");
         std::fs::write(&path, GOOD).unwrap();
         let config = Config::load(&path).unwrap();
-        assert_eq!(config.store.sqlite, folder.path().join("var/vong.sqlite"));
+        assert_eq!(
+            config.store.address().unwrap(),
+            StoreAddress::Sqlite(folder.path().join("var/vong.sqlite"))
+        );
         assert_eq!(config.seeds, Some(folder.path().join("seeds")));
     }
 }

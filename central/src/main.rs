@@ -9,8 +9,9 @@ use tracing_subscriber::EnvFilter;
 use vong_central::auth;
 use vong_central::config::Config;
 use vong_central::domain::{Names, Role, now_ms};
+use vong_central::ingest::measure_ingest;
 use vong_central::office::Office;
-use vong_central::store::{SqliteStore, Store};
+use vong_central::store::StoreAddress;
 
 /// The office of Vọng: collects what the edges publish and serves the operations centre.
 #[derive(Parser)]
@@ -34,6 +35,11 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Measure; one JSON object on standard output.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Add a user or change role and password; the password is read from standard input.
     User {
         /// Configuration file.
@@ -45,6 +51,19 @@ enum Command {
         /// viewer, operator or admin.
         #[arg(long)]
         role: Role,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Events committed a second, beside the fastest plain way of writing the same rows to the same store.
+    Ingest {
+        /// `sqlite:PATH` or `postgres://user:password@host:5432/database`; what is written is deleted again.
+        #[arg(long)]
+        store: StoreAddress,
+        /// Events a round.
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        events: u32,
     },
 }
 
@@ -72,8 +91,16 @@ async fn act(command: Command) -> anyhow::Result<()> {
         Command::Run { config } => run(&Config::load(&config)?).await,
         Command::Migrate { config } => {
             let config = Config::load(&config)?;
-            SqliteStore::open(&config.store.sqlite).await?.close().await;
-            tracing::info!(database = %config.store.sqlite.display(), "the tables are up to date");
+            let address = config.store.address()?;
+            address.open().await?.close().await;
+            tracing::info!(database = %address, "the tables are up to date");
+            Ok(())
+        }
+        Command::Bench {
+            what: Bench::Ingest { store, events },
+        } => {
+            let figures = measure_ingest(&store, events as usize).await?;
+            println!("{}", serde_json::to_string(&figures)?);
             Ok(())
         }
         Command::User { config, name, role } => add_user(&Config::load(&config)?, &name, role).await,
@@ -108,7 +135,7 @@ async fn add_user(config: &Config, name: &str, role: Role) -> anyhow::Result<()>
         .read_line(&mut password)
         .context("cannot read the password from standard input")?;
     let hash = auth::hash(password.trim_end_matches(['\r', '\n']))?;
-    let store = SqliteStore::open(&config.store.sqlite).await?;
+    let store = config.store.address()?.open().await?;
     store.put_user(name, &Names::of_id(name), role, &hash, now_ms()).await?;
     store.close().await;
     tracing::info!(user = name, %role, "the user can log in");

@@ -2,14 +2,14 @@
 //! be written is said before anything else starts.
 
 use crate::api::{self, ApiState};
-use crate::config::{Broker, Config};
+use crate::config::{Broker, Config, ConfigError};
 use crate::domain::now_ms;
 use crate::ingest::broker::{self, BrokerError};
 use crate::ingest::{Collector, PasswordError};
 use crate::service::{
     self, AccessLog, EvidenceError, EvidenceFolder, FaceModels, PhotographFolders, SeedError, Service,
 };
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::StoreError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,9 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The store's address cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -74,11 +77,14 @@ impl Office {
         };
         inside.map_or(Ok(()), broker::check_address)?;
         let evidence = EvidenceFolder::open(&config.evidence.folder)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.sqlite).await?);
+        let store = config.store.address()?.open().await?;
         if let Some(seeds) = &config.seeds {
             service::take_seeds(&*store, seeds, now_ms()).await?;
         }
-        store.forget_online(now_ms()).await?;
+        if inside.is_some() {
+            // A broker elsewhere remembers the states of the devices and tells them when it is asked.
+            store.forget_online(now_ms()).await?;
+        }
 
         let (access, looks) = AccessLog::new();
         let models = face_models(config);
@@ -91,7 +97,7 @@ impl Office {
 
         let (stop, log_stop) = (CancellationToken::new(), CancellationToken::new());
         let bundle = service::make_bundle(&store, &service.directory(), 0, now_ms()).await?;
-        let collector = Collector::new(config, service.clone(), bundle, stop.clone())?;
+        let collectors = Collector::of(config, &service, bundle, &stop)?;
         let access = tokio::spawn(service::write_access(store, looks, log_stop.clone()));
         let mut tasks = JoinSet::new();
         tasks.spawn(delete_old_evidence(
@@ -106,7 +112,11 @@ impl Office {
             broker::end_process_with_it();
             broker::start(address).await?;
         }
-        tasks.spawn(collector.run());
+        tasks.spawn(service.clone().follow_others(stop.clone()));
+        tasks.spawn(service.clone().tell_counts(stop.clone()));
+        for collector in collectors {
+            tasks.spawn(collector.run());
+        }
         tasks.spawn(serve(listener, service.clone(), stop.clone()));
         if !http.ip().is_loopback() {
             tracing::warn!(%http, "the page has no login yet and is open to the network; put it behind a proxy that asks for one");

@@ -4,5 +4,6 @@
 pub mod accuracy;
 pub mod feed;
 pub mod outcome;
+pub mod province;
 pub mod show;
 pub mod stage;

@@ -1,7 +1,9 @@
 //! The one end-to-end test binary: it links once, however many files it has.
 
 mod bad_input;
+mod collectors;
 mod contracts;
+mod deploy;
 mod here;
 mod outage;
 mod showing;

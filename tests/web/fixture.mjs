@@ -178,7 +178,7 @@ export function someAlerts(nowMs) {
 export async function startFixture(answers = {}) {
   const feeds = new Set();
   const asked = [];
-  const fixture = { answers: { overview: (nowMs) => overview(nowMs), alerts: [], live: 200, ...answers }, asked };
+  const fixture = { answers: { overview: (nowMs) => overview(nowMs), alerts: [], quarantine: [], live: 200, ...answers }, asked };
 
   const send = (response, status, kind, body, more = {}) => {
     const guards = { "content-security-policy": policy(), "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" };
@@ -203,6 +203,7 @@ export async function startFixture(answers = {}) {
     asked.push(path);
     if (path === "/api/v1/overview") return answer(response, fixture.answers.overview);
     if (path === "/api/v1/alerts") return answer(response, fixture.answers.alerts);
+    if (path === "/api/v1/quarantine") return answer(response, fixture.answers.quarantine);
     if (path === "/api/v1/live") {
       if (fixture.answers.live !== 200) return answer(response, fixture.answers.live);
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });

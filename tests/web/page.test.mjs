@@ -184,6 +184,18 @@ test("pictures, boxes and counts move with the feed", () =>
     await has(page, "#cameras .lines", /1\.300[\s\S]*1\.111/);
   }));
 
+test("unreadable messages are shown when asked for, as text", () =>
+  visit({}, {}, async (page, office) => {
+    await waitFor(async () => !(await page.locator("#quarantine").isVisible()), "a button for nothing");
+    const message = { received_ms: Date.now(), topic: "vong/v1/a/b/event", reason: "missing field `seq`", bytes: 70, head: "{<b>bold</b>" };
+    office.answers.quarantine = [message];
+    office.answers.overview = (nowMs) => overview(nowMs, { quarantine: 12 });
+    office.push("reload", {});
+    await has(page, "#quarantine", /12 tin không đọc được/);
+    await page.locator("#quarantine").click();
+    await has(page, "#quarantined", /Tin không đọc được[^]*missing field `seq`[^]*\{<b>bold<\/b>/);
+  }));
+
 test("a lost connection is seen, and upon the next one or a reload everything is read again", () =>
   visit({}, {}, async (page, office) => {
     await has(page, "#link", /Trực tiếp/);

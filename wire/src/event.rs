@@ -4,8 +4,8 @@
 use crate::{BootId, CameraId, EntryId, EventId, LineId, ListId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened in front of a camera.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One thing that happened in front of a camera. Read by [`crate::event_read`], which is as quick as central's ingest needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// The same for every sending of this event.

@@ -7,6 +7,7 @@
 pub mod command;
 pub mod count;
 pub mod event;
+mod event_read;
 pub mod health;
 pub mod id;
 pub mod list;

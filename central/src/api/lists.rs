@@ -168,13 +168,32 @@ pub(super) async fn counts(State(state): State<ApiState>, query: Asked<CountPara
     Ok(Json(state.service.counts(from, to, site.as_ref()).await?))
 }
 
-/// Messages that could not be understood, newest first.
-#[utoipa::path(get, path = "/api/v1/quarantine", responses(
-    (status = 200, description = "the newest 50", body = Vec<Quarantined>),
+/// How much of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LimitParameter {
+    /// Rows at most, 1 to 500; 50 where not said.
+    limit: Option<u32>,
+}
+
+/// Messages that could not be understood, newest first: kept, acknowledged to their device, and shown to nobody else.
+#[utoipa::path(get, path = "/api/v1/quarantine", params(LimitParameter), responses(
+    (status = 200, description = "the newest of them", body = Vec<Quarantined>),
+    (status = 400, description = "a parameter is wrong", body = ErrorBody),
     (status = 503, description = "not at present", body = ErrorBody),
 ))]
-pub(super) async fn quarantine(State(state): State<ApiState>) -> Answer<Vec<Quarantined>> {
-    Ok(Json(state.service.quarantine(USUAL_ROWS).await?))
+pub(super) async fn quarantine(
+    State(state): State<ApiState>,
+    visitor: Visitor,
+    query: Asked<LimitParameter>,
+) -> Answer<Vec<Quarantined>> {
+    let messages = state.service.quarantine(rows(asked(query)?.limit)?).await?;
+    if !messages.is_empty() {
+        let subject = format!("{} messages", messages.len());
+        state.service.access.note(&visitor.0, Looked::Quarantine, subject);
+    }
+    Ok(Json(messages))
 }
 
 /// How many rows are stored.

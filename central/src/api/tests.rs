@@ -89,6 +89,7 @@ async fn wrong_questions_are_answered_in_both_languages() {
         ("/api/v1/alerts?before=x".to_string(), 400, "bad_parameter"),
         ("/api/v1/alerts?befor=x".to_string(), 400, "bad_parameter"),
         ("/api/v1/events?kind=all".to_string(), 400, "bad_parameter"),
+        ("/api/v1/quarantine?limit=0".to_string(), 400, "bad_parameter"),
         ("/api/v1/counts?from=1".to_string(), 400, "bad_parameter"),
         ("/api/v1/counts?from=2&to=1".to_string(), 400, "bad_parameter"),
         (
@@ -159,4 +160,47 @@ async fn empty_lists_are_lists_and_the_page_is_guarded() {
     let (status, _, body) = ask(&app, "/api/v1/stats").await;
     let stats: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, &stats["events"]), (StatusCode::OK, &0.into()));
+}
+
+#[tokio::test]
+async fn what_could_not_be_understood_is_shown_with_its_reason_and_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("vong.sqlite")).await.unwrap());
+    let message = crate::store::QuarantineRow {
+        received_ms: 7,
+        topic: "vong/v1/park/edge-1/event".into(),
+        reason: "missing field `seq`".into(),
+        head: [b"{\"id\":\xff<b>".to_vec(), vec![b'x'; 5_000]].concat(),
+        bytes: 70_000,
+    };
+    let batch = crate::store::Batch {
+        stored_ms: 8,
+        records: vec![crate::store::Record::Quarantine(message)],
+    };
+    store.commit(&batch).await.unwrap();
+    let (access, _rows) = AccessLog::new();
+    let evidence = EvidenceFolder::open(&folder.path().join("evidence")).unwrap();
+    let photographs = PhotographFolders {
+        seeds: None,
+        models: folder.path().into(),
+    };
+    let service = Arc::new(Service::open(store, access, evidence, photographs).await.unwrap());
+    let app = router(ApiState {
+        service,
+        stop: CancellationToken::new(),
+    });
+    let (status, _, body) = ask(&app, "/api/v1/quarantine?limit=1").await;
+    let shown: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (status, &shown[0]["reason"]),
+        (StatusCode::OK, &"missing field `seq`".into())
+    );
+    let head = shown[0]["head"].as_str().unwrap();
+    assert!(
+        head.starts_with("{\"id\":\u{fffd}<b>xxx") && head.chars().count() == 2_000,
+        "{head}"
+    );
+    let (_, _, body) = ask(&app, "/api/v1/overview").await;
+    let overview: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(overview["quarantine"], 1);
 }

@@ -11,15 +11,36 @@ use tokio::task::JoinHandle;
 use vong_wire::topic::FROM_DEVICES;
 use vong_wire::{MAX_PACKET_BYTES, Topic};
 
-/// Messages that wait for the store. Never full with a broker that honours [`RECEIVE_MAXIMUM`]; one that does not is
-/// made to wait.
-const QUEUE: usize = 256;
+/// Messages that wait for the store beyond those that the broker may send; never full with a broker that honours what it
+/// is told, and one that does not is made to wait.
+const QUEUE_BEYOND: usize = 56;
 /// Pictures and health that wait; the newest is dropped where there is no room, for the next one is newer still.
 const FLEETING_QUEUE: usize = 64;
-/// Unacknowledged messages that the broker may send.
-const RECEIVE_MAXIMUM: u16 = 200;
-const REQUESTS: usize = 512;
+const REQUESTS: usize = 2_048;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Which messages a link takes. Offices with a broker outside hold two links: after an outage what is stored in the outboxes
+/// stands in a long queue at the broker, and an alarm must not stand behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Everything.
+    All,
+    /// Alerts and their pictures, states, health and views.
+    Urgent,
+    /// Events and counts.
+    Bulk,
+}
+
+impl Lane {
+    fn takes(self, filter: &str) -> bool {
+        let bulk = filter.ends_with("/event") || filter.ends_with("/count");
+        match self {
+            Self::All => true,
+            Self::Urgent => !bulk,
+            Self::Bulk => bulk,
+        }
+    }
+}
 
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
@@ -29,6 +50,12 @@ pub(super) struct LinkSettings {
     pub(super) client: String,
     /// User and password.
     pub(super) login: Option<(String, String)>,
+    /// The group that shares what must not be lost; none: all of it comes here.
+    pub(super) share: Option<String>,
+    /// Unacknowledged messages that the broker may send.
+    pub(super) most_at_once: u16,
+    /// What it takes.
+    pub(super) lane: Lane,
 }
 
 /// A message of QoS 1 that the broker holds until it is acknowledged.
@@ -64,8 +91,22 @@ pub(super) struct Gone;
 #[derive(Debug)]
 pub(super) struct Link {
     client: AsyncClient,
-    events: mpsc::Receiver<LinkEvent>,
     driver: JoinHandle<()>,
+}
+
+/// What a link tells, in order.
+#[derive(Debug)]
+pub(super) struct Events(mpsc::Receiver<LinkEvent>);
+
+impl Events {
+    /// Waits for what happened; takes up to `most` things that have happened by then.
+    pub(super) async fn next(&mut self, most: usize) -> Vec<LinkEvent> {
+        let mut events = Vec::new();
+        if self.0.recv_many(&mut events, most).await == 0 {
+            events.push(LinkEvent::Lost("the connection was ended".into()));
+        }
+        events
+    }
 }
 
 impl Drop for Link {
@@ -75,8 +116,8 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// Starts connecting. Messages that may be lost come by the second value.
-    pub(super) fn open(settings: &LinkSettings) -> (Self, mpsc::Receiver<Message>) {
+    /// Starts connecting. Messages that may be lost come by the third value.
+    pub(super) fn open(settings: &LinkSettings) -> (Self, Events, mpsc::Receiver<Message>) {
         let mut options = MqttOptions::new(&settings.client, &settings.host, settings.port);
         options.set_keep_alive(KEEP_ALIVE);
         options.set_clean_start(true);
@@ -85,26 +126,22 @@ impl Link {
         // rumqttc takes packets up to 10 KiB unless told otherwise.
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(MAX_PACKET_BYTES);
-        properties.receive_maximum = Some(RECEIVE_MAXIMUM);
+        properties.receive_maximum = Some(settings.most_at_once);
         options.set_connect_properties(properties);
         if let Some((user, password)) = &settings.login {
             options.set_credentials(user, password);
         }
         let (client, event_loop) = AsyncClient::new(options, REQUESTS);
-        let (sender, events) = mpsc::channel(QUEUE);
+        let (sender, events) = mpsc::channel(usize::from(settings.most_at_once) + QUEUE_BEYOND);
         let (fleeting_sender, fleeting) = mpsc::channel(FLEETING_QUEUE);
-        let driver = tokio::spawn(drive(event_loop, client.clone(), sender, fleeting_sender));
-        let link = Self { client, events, driver };
-        (link, fleeting)
-    }
-
-    /// Waits for what happened; takes up to `most` things that have happened by then.
-    pub(super) async fn next(&mut self, most: usize) -> Vec<LinkEvent> {
-        let mut events = Vec::new();
-        if self.events.recv_many(&mut events, most).await == 0 {
-            events.push(LinkEvent::Lost("the connection was ended".into()));
-        }
-        events
+        let driver = tokio::spawn(drive(
+            event_loop,
+            client.clone(),
+            subscriptions(settings.share.as_deref(), settings.lane),
+            sender,
+            fleeting_sender,
+        ));
+        (Self { client, driver }, Events(events), fleeting)
     }
 
     /// Hands a message over for a device.
@@ -121,9 +158,9 @@ impl Link {
     }
 
     /// Says goodbye.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(self, mut events: Events) {
         if self.client.disconnect().await.is_ok() {
-            while !self
+            while !events
                 .next(1)
                 .await
                 .iter()
@@ -134,26 +171,35 @@ impl Link {
 }
 
 /// Pictures and health are asked for with QoS 0: `rumqttd` sends with the QoS of the subscription, whatever that of the
-/// message was, and they would take the place of what must not be lost.
-fn subscriptions() -> Vec<Filter> {
+/// message was, and they would take the place of what must not be lost. Each office needs them all for its own page, and the
+/// states too, for whom to send watchlists; the rest is shared within a group, and told among its members by the store.
+fn subscriptions(share: Option<&str>, lane: Lane) -> Vec<Filter> {
     let fleeting = |filter: &str| filter.ends_with("/health") || filter.contains("/view/");
-    let filter = |filter: &'static str| match fleeting(filter) {
-        true => Filter::new(filter, QoS::AtMostOnce),
-        false => Filter::new(filter, QoS::AtLeastOnce),
+    let filter = |filter: &'static str| match (share, fleeting(filter)) {
+        (_, true) => Filter::new(filter, QoS::AtMostOnce),
+        (Some(group), false) if !filter.ends_with("/state") => {
+            Filter::new(format!("$share/{group}/{filter}"), QoS::AtLeastOnce)
+        }
+        (_, false) => Filter::new(filter, QoS::AtLeastOnce),
     };
-    FROM_DEVICES.into_iter().map(filter).collect()
+    FROM_DEVICES
+        .into_iter()
+        .filter(|filter| lane.takes(filter))
+        .map(filter)
+        .collect()
 }
 
 /// Owns the event loop: nothing else polls it, and no poll is ever cancelled half way.
 async fn drive(
     mut event_loop: EventLoop,
     client: AsyncClient,
+    subscriptions: Vec<Filter>,
     events: mpsc::Sender<LinkEvent>,
     fleeting: mpsc::Sender<Message>,
 ) {
     loop {
         let event = match event_loop.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(_))) => match client.try_subscribe_many(subscriptions()) {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => match client.try_subscribe_many(subscriptions.clone()) {
                 Ok(()) => LinkEvent::Connected,
                 Err(cause) => LinkEvent::Lost(cause.to_string()),
             },
@@ -202,5 +248,37 @@ fn in_words(cause: &ConnectionError) -> String {
         ConnectionError::Timeout(_) => "no answer in time".into(),
         ConnectionError::ConnectionRefused(code) => format!("the broker refused the connection ({code:?})"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_page_needs_is_not_shared() {
+        let of = |share, lane| -> Vec<(String, QoS)> {
+            let filters = subscriptions(share, lane).into_iter();
+            filters.map(|filter| (filter.path, filter.qos)).collect()
+        };
+        let alone = of(None, Lane::All);
+        assert!(alone.iter().all(|(path, _)| path.starts_with("vong/v1/")), "{alone:?}");
+        let shared = of(Some("vong"), Lane::All);
+        for (path, qos) in &shared {
+            let all_need_it = ["/state", "/health", "/view/+"].iter().any(|end| path.ends_with(end));
+            assert_eq!(path.starts_with("$share/vong/vong/v1/+/+/"), !all_need_it, "{path}");
+            let may_be_lost = path.ends_with("/health") || path.ends_with("/view/+");
+            assert_eq!(*qos == QoS::AtMostOnce, may_be_lost, "{path}");
+        }
+        assert_eq!(shared.len(), FROM_DEVICES.len());
+        // The two lanes together take everything, each once.
+        let mut lanes = of(Some("vong"), Lane::Urgent);
+        assert!(lanes.iter().any(|(path, _)| path.ends_with("/alert")));
+        lanes.extend(of(Some("vong"), Lane::Bulk));
+        let sorted = |mut filters: Vec<(String, QoS)>| {
+            filters.sort_by(|a, b| a.0.cmp(&b.0));
+            filters
+        };
+        assert_eq!(sorted(lanes), sorted(shared));
     }
 }

@@ -4,34 +4,93 @@
 mod backoff;
 pub mod broker;
 mod decode;
+mod intake;
 mod link;
+mod measure;
 
 use crate::config::{Broker, Config, OutsideConfig};
 use crate::domain::now_ms;
 use crate::service::{Service, make_bundle};
-use crate::store::{Batch, Origin, QuarantineRow, Record, StoreError};
+use crate::store::StoreError;
 use backoff::Backoff;
-use decode::{Context, Fleeting, Taken};
-use link::{Gone, Link, LinkEvent, LinkSettings, Message, Receipt};
-use std::collections::BTreeMap;
+use decode::{Context, Fleeting};
+use intake::{Decoded, Intake, MOST_AT_ONCE};
+use link::{Gone, Lane, Link, LinkEvent, LinkSettings, Message, Receipt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vong_wire::{Ack, AckItem, Channel, Command, CommandBody, DeviceId, DeviceStatus, SiteId, Topic, WatchlistBundle};
+use vong_wire::{Channel, Command, CommandBody, DeviceStatus, Topic, WatchlistBundle};
 
-/// Messages committed in one transaction at most.
-const MOST_AT_ONCE: usize = 256;
+pub use measure::{IngestFigures, measure_ingest};
+
+/// Unacknowledged messages that the broker inside may send: `rumqttd` 0.20 sends no more than 100 anyway.
+const INSIDE_AT_ONCE: u16 = 200;
+/// The same of a broker outside: one batch is being committed while the next one comes.
+const OUTSIDE_AT_ONCE: u16 = 2 * MOST_AT_ONCE as u16;
 /// How often devices are looked over whose watchlists are not those in force.
 const BUNDLES_EVERY: Duration = Duration::from_secs(30);
 
 /// Takes in what devices publish, and sends them their watchlists.
 pub struct Collector {
-    service: Arc<Service>,
+    intake: Intake,
     settings: LinkSettings,
-    alarm_limit_ms: i64,
     bundle: Arc<WatchlistBundle>,
     stop: CancellationToken,
+}
+
+/// Messages understood, with what lets the broker forget them.
+struct Received {
+    decoded: Decoded,
+    receipts: Vec<Receipt>,
+    /// The connection was made among them.
+    connected: bool,
+}
+
+/// What happened while a batch was being committed.
+enum Next {
+    Stop,
+    Bundles,
+    /// Messages came, or the link was lost, or both.
+    Received(Received, Option<String>),
+}
+
+/// Takes apart what a link tells, and decodes the messages in it.
+async fn take_in(intake: &Intake, events: Vec<LinkEvent>) -> Next {
+    let (mut messages, mut receipts): (Vec<Message>, Vec<Receipt>) = (Vec::new(), Vec::new());
+    let (mut connected, mut lost) = (false, None);
+    for event in events {
+        match event {
+            LinkEvent::Connected => connected = true,
+            LinkEvent::Sure(message) => {
+                messages.push(message.0);
+                receipts.push(message.1);
+            }
+            LinkEvent::Lost(cause) => lost = Some(cause),
+        }
+    }
+    let decoded = intake.decode(messages).await;
+    let received = Received {
+        decoded,
+        receipts,
+        connected,
+    };
+    Next::Received(received, lost)
+}
+
+/// Commits messages, then acknowledges them: to their devices, then to the broker.
+async fn keep(intake: &Intake, link: &Link, received: Received) -> Result<(), Gone> {
+    if received.receipts.is_empty() {
+        return Ok(());
+    }
+    let acks = intake.commit(received.decoded).await.ok_or(Gone)?;
+    for (topic, coded) in acks {
+        link.publish(&topic, coded).await?;
+    }
+    for receipt in &received.receipts {
+        link.acknowledge(receipt).await?;
+    }
+    Ok(())
 }
 
 /// Why a link ended.
@@ -49,32 +108,48 @@ pub struct PasswordError {
 }
 
 impl Collector {
-    /// A collector for the broker of a configuration.
+    /// The collectors for the broker of a configuration: one for the broker inside, one a lane for one outside.
     ///
     /// # Errors
     /// When the broker's password cannot be read.
-    pub fn new(
+    pub fn of(
         config: &Config,
-        service: Arc<Service>,
+        service: &Arc<Service>,
         bundle: WatchlistBundle,
-        stop: CancellationToken,
-    ) -> Result<Self, PasswordError> {
+        stop: &CancellationToken,
+    ) -> Result<Vec<Self>, PasswordError> {
         let settings = match config.broker.chosen() {
             Broker::Inside(inside) => LinkSettings {
                 host: inside.listen.ip().to_string(),
                 port: inside.listen.port(),
-                client: format!("vong-central.{}", std::process::id()),
+                client: unique_client(),
                 login: None,
+                share: None,
+                most_at_once: INSIDE_AT_ONCE,
+                lane: Lane::All,
             },
             Broker::Outside(outside) => outside_settings(outside)?,
         };
-        Ok(Self {
-            service,
+        let bundle = Arc::new(bundle);
+        let collector = |settings: LinkSettings| Self {
+            intake: Intake {
+                service: service.clone(),
+                alarm_limit_ms: i64::from(config.alarm.time_limit_s) * 1_000,
+                stop: stop.clone(),
+            },
             settings,
-            alarm_limit_ms: i64::from(config.alarm.time_limit_s) * 1_000,
-            bundle: Arc::new(bundle),
-            stop,
-        })
+            bundle: bundle.clone(),
+            stop: stop.clone(),
+        };
+        if settings.lane == Lane::All {
+            return Ok(vec![collector(settings)]);
+        }
+        let bulk = LinkSettings {
+            client: format!("{}.bulk", settings.client),
+            lane: Lane::Bulk,
+            ..settings.clone()
+        };
+        Ok(vec![collector(settings), collector(bulk)])
     }
 
     /// Collects until told to stop; a lost link is made again after a jittered wait.
@@ -106,39 +181,49 @@ impl Collector {
     }
 
     async fn run_once(&mut self) -> End {
-        let (mut link, fleeting) = Link::open(&self.settings);
-        let glances = tokio::spawn(glance_at(self.service.clone(), fleeting));
-        let stop = self.stop.clone();
+        let (link, mut events, fleeting) = Link::open(&self.settings);
+        let glances = tokio::spawn(glance_at(self.intake.service.clone(), fleeting));
+        let (intake, stop) = (self.intake.clone(), self.stop.clone());
         let mut bundles = tokio::time::interval(BUNDLES_EVERY);
-        let mut connected = false;
+        let (mut connected, lane) = (false, self.settings.lane);
+        let mut received: Option<Received> = None;
         let end = loop {
-            let events = tokio::select! {
-                biased;
-                () = stop.cancelled() => break End::Stopped,
-                events = link.next(MOST_AT_ONCE) => events,
-                _ = bundles.tick(), if connected => {
-                    self.send_bundles(&link).await;
-                    continue;
+            let waiting = received.take();
+            let greeted = waiting.as_ref().is_some_and(|received| received.decoded.greeted);
+            // While a batch is being committed, the next one is taken in and decoded.
+            let keep = async {
+                match waiting {
+                    None => Ok(()),
+                    Some(received) => keep(&intake, &link, received).await,
                 }
             };
-            let (mut messages, mut lost) = (Vec::new(), None);
-            for event in events {
-                match event {
-                    LinkEvent::Connected => {
+            let next = async {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => Next::Stop,
+                    events = events.next(MOST_AT_ONCE) => take_in(&intake, events).await,
+                    _ = bundles.tick(), if connected && lane != Lane::Bulk => Next::Bundles,
+                }
+            };
+            let (kept, next) = tokio::join!(keep, next);
+            let mut lost = kept.err().map(|cause| cause.to_string());
+            match next {
+                Next::Stop => break End::Stopped,
+                Next::Bundles => self.send_bundles(&link).await,
+                Next::Received(more, cause) => {
+                    if more.connected {
                         connected = true;
                         let LinkSettings { host, port, .. } = &self.settings;
                         tracing::info!(host, port, "connected to the broker");
                     }
-                    LinkEvent::Sure(message) => messages.push(*message),
-                    LinkEvent::Lost(cause) => lost = Some(cause),
+                    received = Some(more);
+                    lost = lost.or(cause);
                 }
             }
-            let kept = match messages.is_empty() {
-                true => Ok(()),
-                false => self.keep(&link, messages).await,
-            };
-            let gone = kept.err().map(|cause| cause.to_string());
-            if let Some(cause) = lost.or(gone) {
+            if greeted && lost.is_none() {
+                self.send_bundles(&link).await;
+            }
+            if let Some(cause) = lost {
                 break End::Lost {
                     cause,
                     was_connected: connected,
@@ -146,117 +231,10 @@ impl Collector {
             }
         };
         if matches!(end, End::Stopped) {
-            let _ = tokio::time::timeout(Duration::from_secs(3), link.close()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(3), link.close(events)).await;
         }
         glances.abort();
         end
-    }
-
-    /// Commits messages, then acknowledges them.
-    async fn keep(&mut self, link: &Link, messages: Vec<(Message, Receipt)>) -> Result<(), Gone> {
-        let directory = self.service.directory();
-        let context = Context {
-            directory: &directory,
-            received_ms: now_ms(),
-            alarm_limit_ms: self.alarm_limit_ms,
-        };
-        let (mut taken, mut receipts) = (Vec::new(), Vec::new());
-        for (message, receipt) in messages {
-            taken.push(decode::take(&message.topic, &message.payload, message.seq, &context));
-            receipts.push(receipt);
-        }
-        let greeted = taken.iter().any(|taken| matches!(&taken.record, Record::State(..)));
-        let acks = self.commit(taken).await.ok_or(Gone)?;
-        for ((site, device), items) in acks {
-            let topic = Topic::new(&site, &device, Channel::Ack);
-            match serde_json::to_vec(&Ack { items }) {
-                Ok(coded) => link.publish(&topic, coded).await?,
-                Err(cause) => tracing::error!(%cause, "an acknowledgement cannot be coded"),
-            }
-        }
-        for receipt in &receipts {
-            link.acknowledge(receipt).await?;
-        }
-        if greeted {
-            self.send_bundles(link).await;
-        }
-        Ok(())
-    }
-
-    /// Commits until it is done; none if told to stop before.
-    async fn commit(&self, taken: Vec<Taken>) -> Option<BTreeMap<(SiteId, DeviceId), Vec<AckItem>>> {
-        let mut acks: BTreeMap<_, Vec<AckItem>> = BTreeMap::new();
-        let (mut records, mut pictures) = (Vec::new(), Vec::new());
-        for one in taken {
-            if let (Some(bytes), Record::Evidence(_, evidence)) = (one.picture, &one.record) {
-                pictures.push((evidence.file.clone(), bytes));
-            }
-            if let Some((Origin { site, device, .. }, item)) = one.ack {
-                acks.entry((site, device)).or_default().push(item);
-            }
-            records.push(one.record);
-        }
-        let mut backoff = Backoff::default();
-        let mut said = false;
-        loop {
-            let cause = match self.try_commit(&pictures, &records).await {
-                Ok(()) => return Some(acks),
-                Err(Failed::Refused(cause)) => {
-                    tracing::error!(cause, "the database refuses a message; it goes to quarantine");
-                    self.quarantine_refused(&mut records).await;
-                    continue;
-                }
-                Err(Failed::NotNow(cause)) => cause,
-            };
-            if !std::mem::replace(&mut said, true) {
-                tracing::error!(
-                    cause,
-                    "what devices publish cannot be kept; nothing is acknowledged until it can"
-                );
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return None,
-                () = tokio::time::sleep(backoff.next(&mut rand::rng())) => {}
-            }
-        }
-    }
-
-    async fn try_commit(&self, pictures: &[(String, bytes::Bytes)], records: &[Record]) -> Result<(), Failed> {
-        if !pictures.is_empty() {
-            let (folder, pictures) = (self.service.evidence.clone(), pictures.to_vec());
-            let written = tokio::task::spawn_blocking(move || {
-                pictures.iter().try_for_each(|(file, bytes)| folder.write(file, bytes))
-            });
-            let written = written.await.map_err(|cause| Failed::NotNow(cause.to_string()))?;
-            written.map_err(|cause| Failed::NotNow(cause.to_string()))?;
-        }
-        let batch = Batch {
-            stored_ms: now_ms(),
-            records: records.to_vec(),
-        };
-        self.service.keep(&batch).await.map_err(|cause| match cause {
-            StoreError::Refused(_) => Failed::Refused(cause.to_string()),
-            other => Failed::NotNow(other.to_string()),
-        })
-    }
-
-    /// Finds the records that the database refuses by committing one at a time, and puts their description in their place.
-    async fn quarantine_refused(&self, records: &mut [Record]) {
-        for record in records {
-            let alone = Batch {
-                stored_ms: now_ms(),
-                records: vec![record.clone()],
-            };
-            if let Err(StoreError::Refused(cause)) = self.service.keep(&alone).await {
-                *record = Record::Quarantine(QuarantineRow {
-                    received_ms: now_ms(),
-                    topic: "refused by the database".into(),
-                    reason: cause.to_string().chars().take(500).collect(),
-                    head: format!("{record:?}").into_bytes().into_iter().take(16 * 1024).collect(),
-                    bytes: 0,
-                });
-            }
-        }
     }
 
     /// Sends the watchlists to every device that is there and has older ones. A device with newer ones than this
@@ -268,11 +246,11 @@ impl Collector {
     }
 
     async fn try_send_bundles(&mut self, link: &Link) -> Result<(), StoreError> {
-        let store = self.service.shared_store();
+        let store = self.intake.service.shared_store();
         let devices = store.devices().await?;
         let newest = devices.iter().map(|row| row.bundle_version).max().unwrap_or(0);
         if newest > self.bundle.version {
-            let directory = self.service.directory();
+            let directory = self.intake.service.directory();
             self.bundle = Arc::new(make_bundle(&store, &directory, newest, now_ms()).await?);
         }
         let behind = |row: &&crate::store::DeviceRow| {
@@ -294,11 +272,9 @@ impl Collector {
     }
 }
 
-enum Failed {
-    /// These very records can never be written.
-    Refused(String),
-    /// It may work later.
-    NotNow(String),
+/// Two offices of one name would throw each other out of the broker for ever.
+fn unique_client() -> String {
+    format!("vong-central.{}", uuid::Uuid::new_v4().simple())
 }
 
 fn outside_settings(outside: OutsideConfig) -> Result<LinkSettings, PasswordError> {
@@ -312,8 +288,11 @@ fn outside_settings(outside: OutsideConfig) -> Result<LinkSettings, PasswordErro
     Ok(LinkSettings {
         host: outside.host,
         port: outside.port,
-        client: outside.client,
+        client: outside.client.unwrap_or_else(unique_client),
         login,
+        share: Some(outside.share).filter(|share| !share.is_empty()),
+        most_at_once: OUTSIDE_AT_ONCE,
+        lane: Lane::Urgent,
     })
 }
 

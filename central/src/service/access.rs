@@ -23,6 +23,8 @@ pub enum Looked {
     Alerts,
     /// A list of events, which may hold plates.
     Events,
+    /// Messages in quarantine, which may hold anything.
+    Quarantine,
     /// The live feed, from its opening on.
     Live,
     /// The latest picture of a camera, at its first look since the page was opened.
@@ -36,6 +38,7 @@ impl Looked {
             Self::Photo => "photo",
             Self::Alerts => "alerts",
             Self::Events => "events",
+            Self::Quarantine => "quarantine",
             Self::Live => "live",
             Self::View => "view",
         }

@@ -285,6 +285,8 @@ pub struct Quarantined {
     pub reason: String,
     /// Its length.
     pub bytes: u64,
+    /// Its beginning as text, at most 2,000 characters; what is no text is shown as U+FFFD.
+    pub head: String,
 }
 
 /// How many rows there are.

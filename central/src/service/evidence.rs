@@ -85,7 +85,8 @@ impl EvidenceFolder {
         };
         let parent = path.parent().unwrap_or(&self.folder);
         std::fs::create_dir_all(parent).map_err(failed)?;
-        let part = path.with_extension("part.tmp");
+        // Offices that share a folder may be handed the same picture at the same moment.
+        let part = path.with_extension(format!("{}.part", uuid::Uuid::new_v4().simple()));
         let written = write_whole(&part, jpeg).and_then(|()| std::fs::rename(&part, &path));
         if written.is_err() {
             // Half a file is worthless; where even that fails the next attempt overwrites it.

@@ -3,7 +3,7 @@
 use super::contract::EvidenceCame;
 use super::show;
 use super::{CameraKey, Service};
-use crate::domain::now_ms;
+use crate::domain::{LocalDay, now_ms};
 use crate::store::{AlertRow, Batch, EventRow, Origin, Outcome, Record, StoreError};
 use vong_wire::{Health, View};
 
@@ -25,13 +25,17 @@ impl Service {
                 self.tell(record, batch).await?;
             }
         }
-        self.tell_tallies(&committed.tallies, now_ms()).await
+        let today = LocalDay::of(now_ms());
+        if committed.tallies.iter().any(|tally| tally.day == today) {
+            self.moved.notify_one();
+        }
+        Ok(())
     }
 
     async fn tell(&self, record: &Record, batch: &Batch) -> Result<(), StoreError> {
         let directory = self.directory();
         match record {
-            Record::Event(origin, event) => {
+            Record::Event(origin, event) if origin.is_news(event) => {
                 let row = EventRow {
                     origin: origin.clone(),
                     stored_ms: batch.stored_ms,
@@ -59,7 +63,8 @@ impl Service {
                 self.live.tell("evidence", &came);
             }
             Record::State(origin, _) => self.tell_device(origin).await?,
-            Record::Count(..) | Record::Quarantine(_) => {}
+            // What happened long ago and comes only now is stored, not told: a day's outage would drown what is happening.
+            Record::Event(..) | Record::Count(..) | Record::Quarantine(_) => {}
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod evidence;
 mod keep;
 mod latest;
 mod live;
+mod news;
 mod photographs;
 mod seeds;
 mod show;
@@ -21,15 +22,18 @@ pub use live::{LiveFeed, LiveMessage};
 pub use photographs::{PhotographFault, PhotographFolders, read_photograph, small_jpeg};
 pub use seeds::{SeedError, read_seeds, take_seeds};
 
-use crate::domain::{Directory, LocalDay, TZ_OFFSET_MIN, now_ms};
-use crate::store::{Page, Store, StoreError, Tally};
+use crate::domain::{Directory, TZ_OFFSET_MIN, now_ms};
+use crate::store::{Page, Store, StoreError};
 use contract::{Alert, Device, Minute, Overview, Quarantined, Stats, StoredEvent};
 use std::sync::{Arc, PoisonError, RwLock};
 use today::Today;
+use tokio::sync::Notify;
 use vong_wire::{EventId, SiteId, UnixMs};
 
 /// Alerts on the first page.
 const NEWEST_ALERTS: u32 = 50;
+/// What is shown of a message in quarantine.
+const HEAD_CHARS: usize = 2_000;
 /// Minutes in one answer: a week of one line.
 const MOST_MINUTES: u32 = 10_080;
 
@@ -37,6 +41,8 @@ const MOST_MINUTES: u32 = 10_080;
 pub struct Service {
     store: Arc<dyn Store>,
     directory: RwLock<Arc<Directory>>,
+    /// Lines moved, here or in another office.
+    moved: Notify,
     /// The latest pictures and health.
     pub latest: Latest,
     /// The live feed.
@@ -61,6 +67,7 @@ impl Service {
         Ok(Self {
             store,
             directory: RwLock::new(Arc::new(directory)),
+            moved: Notify::new(),
             latest: Latest::default(),
             live: LiveFeed::default(),
             access,
@@ -103,7 +110,7 @@ impl Service {
             .collect();
         let gates = today.gates(&directory, &rows);
         let alerts = self.alerts(NEWEST_ALERTS, None, None).await?;
-        let quarantine = self.store.stats().await?.quarantined;
+        let quarantine = self.store.quarantined().await?;
         Ok(Overview {
             now_ms,
             tz_offset_min: TZ_OFFSET_MIN,
@@ -166,6 +173,7 @@ impl Service {
             topic: row.topic,
             reason: row.reason,
             bytes: row.bytes,
+            head: String::from_utf8_lossy(&row.head).chars().take(HEAD_CHARS).collect(),
         });
         Ok(shown.collect())
     }
@@ -182,20 +190,5 @@ impl Service {
             doubled: stats.doubled,
             sse_lagged: self.live.lagged(),
         })
-    }
-
-    /// Tells the live feed that lines moved; those of other days than today are not shown.
-    pub async fn tell_tallies(&self, moved: &[Tally], now_ms: UnixMs) -> Result<(), StoreError> {
-        let day = LocalDay::of(now_ms);
-        let moved: Vec<&Tally> = moved.iter().filter(|tally| tally.day == day).collect();
-        if moved.is_empty() {
-            return Ok(());
-        }
-        let directory = self.directory();
-        let today = Today::of(self.store.tallies(day).await?, Vec::new(), now_ms);
-        for tally in moved {
-            self.live.tell("count", &today.moved(&directory, &tally.key));
-        }
-        Ok(())
     }
 }

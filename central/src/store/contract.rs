@@ -114,6 +114,58 @@ pub(super) fn large_batch(events: usize) -> Batch {
     )
 }
 
+/// Records of four devices, the same for the same number: crossings, minutes, alerts and pictures, some of them twice.
+pub(super) fn mixed_batch(number: u64, records: usize) -> Batch {
+    let id = |n: usize, what: u64| {
+        let day_ms = crate::domain::LocalDay::of(crate::domain::now_ms()).start_ms() as u128;
+        EventId(uuid::Uuid::from_u128(
+            (day_ms << 80)
+                | (7 << 76)
+                | (2 << 62)
+                | (u128::from(number) << 24)
+                | (u128::from(what) << 20)
+                | (n as u128),
+        ))
+    };
+    let record = |turn: usize| {
+        // Every fifth is an earlier one, sent again.
+        let n = if turn % 5 == 4 { turn - 4 } else { turn };
+        let mut origin = origin();
+        origin.device = DeviceId::new(format!("edge-{}", (n / 4 + number as usize) % 4)).unwrap();
+        match n % 4 {
+            0 | 1 => {
+                let direction = if n % 8 < 3 { Direction::In } else { Direction::Out };
+                let mut event = crossing(MIDNIGHT_MS + n as i64, direction);
+                event.id = id(n, 0);
+                Record::Event(origin, event)
+            }
+            2 => {
+                let told = count(BootId(uuid::Uuid::from_u128(1)), n as u32, n as u64, 0.5);
+                Record::Count(origin, told)
+            }
+            _ => {
+                let mut alert = alert("drill");
+                alert.id = id(n, 1);
+                Record::Alert(origin, alert, true)
+            }
+        }
+    };
+    batch((0..records).map(record).collect())
+}
+
+/// One event whose id was made at a time.
+pub(super) fn batch_of_ids_made_at(at_ms: UnixMs) -> Batch {
+    let mut event = crossing(MIDNIGHT_MS, Direction::In);
+    let random = event.id.0.as_u128() & ((1 << 80) - 1);
+    event.id = EventId(uuid::Uuid::from_u128(((at_ms as u128) << 80) | random));
+    batch(vec![Record::Event(origin(), event)])
+}
+
+/// What a device says of itself.
+pub(super) fn state_record() -> Record {
+    Record::State(origin(), state(DeviceStatus::Online, 1))
+}
+
 /// Puts one of most things into a store.
 pub(super) async fn fill(store: &dyn Store) {
     store.take_seeds(&seeds(), MIDNIGHT_MS).await.unwrap();

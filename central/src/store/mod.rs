@@ -4,20 +4,32 @@
 //! [`Store`] is a seam: SQLite on one machine, a server database for a province. `contract.rs` is the suite that every
 //! implementation passes.
 
+mod address;
+mod bare;
 #[cfg(test)]
 mod contract;
+mod fault;
+mod group;
+mod postgres;
 mod records;
+// The modules below `shared` are compiled once for each database, against its own names for a row, a connection and a
+// transaction: sqlx is generic over databases only at the price of bounds longer than the queries.
+#[allow(clippy::duplicate_mod)]
 mod sqlite;
 
+pub use address::{StoreAddress, StoreAddressError};
+pub use bare::BareRow;
+pub use postgres::PostgresStore;
 pub use records::{
     AccessRow, AlertRow, Batch, CameraMinutes, Committed, CountRow, DeviceRow, EventRow, EvidenceRow, FaceVector,
-    Origin, Outcome, Page, PhotographRow, QuarantineRow, Record, Stats, Tally,
+    Heard, News, Origin, Outcome, Page, PhotographRow, QuarantineRow, Record, Stats, Tally,
 };
 pub use sqlite::SqliteStore;
 
 use crate::domain::List;
 use crate::domain::{Directory, LocalDay, Names, Province, Role, Site, User};
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use std::path::PathBuf;
 use vong_wire::{EventId, SiteId, UnixMs};
 
@@ -40,6 +52,19 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What the database said.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The address of a server cannot be understood. It may hold a password and is not shown.
+    #[error("[store] postgres cannot be understood: {0}; write it as postgres://user:password@host:5432/database")]
+    Address(String),
+    /// A server cannot be reached or its database is none of ours.
+    #[error(
+        "cannot use the database `{place}`: {cause}; check [store] postgres, that the server runs, and that the user owns the database"
+    )]
+    Server {
+        /// Host, port and database.
+        place: String,
+        /// What was said.
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It may work later: disk full, file locked, link lost. Nothing was written.
@@ -115,6 +140,12 @@ pub trait Store: Send + Sync {
     fn covered_minutes(&self, from_ms: UnixMs, to_ms: UnixMs) -> Answer<'_, Vec<CameraMinutes>>;
     /// Messages in quarantine, newest first.
     fn quarantine(&self, limit: u32) -> Answer<'_, Vec<QuarantineRow>>;
+    /// Messages that ever went into quarantine.
+    fn quarantined(&self) -> Answer<'_, u64>;
+    /// Events by their ids, in the order of the ids; those that are not there are left out.
+    fn fresh_events<'a>(&'a self, ids: &'a [EventId]) -> Answer<'a, Vec<EventRow>>;
+    /// What other processes commit to the same database from now on.
+    fn news(&self) -> BoxStream<'static, Heard>;
     /// How many rows there are.
     fn stats(&self) -> Answer<'_, Stats>;
 

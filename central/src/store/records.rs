@@ -1,7 +1,9 @@
 //! What goes into the store and comes out of it.
 
 use crate::domain::{LineKey, LocalDay};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 use vong_wire::{Alert, Count, DeviceId, DeviceStatus, EntryId, Event, EventId, ListId, SiteId, State, UnixMs};
 
 /// Who sent a message, and when it came.
@@ -13,6 +15,16 @@ pub struct Origin {
     pub device: DeviceId,
     /// When the message was taken from the broker.
     pub received_ms: UnixMs,
+}
+
+/// A replayed event that is older than this is stored, but told to nobody as if it happened now.
+const NEWS_FOR_MS: UnixMs = 60_000;
+
+impl Origin {
+    /// Whether an event that came from here is news: it happened just now, or was not sent late.
+    pub fn is_news(&self, event: &Event) -> bool {
+        !event.replayed || self.received_ms - event.camera_time_ms <= NEWS_FOR_MS
+    }
 }
 
 /// One thing to keep.
@@ -59,6 +71,40 @@ pub struct Committed {
     pub tallies: Vec<Tally>,
     /// Devices, cameras or lines that nobody had entered and that are now in the directory, as `site/device/camera`.
     pub registered: Vec<String>,
+}
+
+/// What another process committed to the same database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// Which process.
+    pub teller: Uuid,
+    /// New alerts.
+    pub alerts: Vec<EventId>,
+    /// Alerts whose pictures came.
+    pub evidence: Vec<EventId>,
+    /// New events that happened just now.
+    pub events: Vec<EventId>,
+    /// Something is in the directory that was not.
+    pub registered: bool,
+    /// Lines moved today.
+    pub moved: bool,
+}
+
+impl News {
+    /// Whether there is anything in it.
+    pub fn says_something(&self) -> bool {
+        let ids = [&self.alerts, &self.evidence, &self.events];
+        self.registered || self.moved || ids.iter().any(|ids| !ids.is_empty())
+    }
+}
+
+/// What is heard of other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// One committed something.
+    News(News),
+    /// Listening began, perhaps not for the first time: what was committed before may have been missed.
+    Again,
 }
 
 /// Crossings of a line on a local day.

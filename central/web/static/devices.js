@@ -25,7 +25,6 @@ export function devicesPanel(panel, aside) {
     });
     const online = sorted.filter(([, device]) => device.status === "online").length;
     const figures = sorted.length ? [t("onlineDevices", online, sorted.length)] : [];
-    if (state.quarantine > 0) figures.push(t("quarantine", whole(state.quarantine)));
     setText(aside, figures.join(" · "));
     return sorted.length ? null : t("noDevices");
   }

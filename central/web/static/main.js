@@ -1,5 +1,5 @@
 // Wires the page: the feed and the overview go into the state, the state goes onto the panels. Nothing else here asks the
-// service for anything but pictures and older alerts. Invariant: after every opening of the feed, and upon `reload`, the
+// service for anything but pictures, older alerts and the quarantine. Invariant: after every opening of the feed, and upon `reload`, the
 // overview is read again while the feed is already open, so that nothing falls between the two.
 
 import { alertsPanel } from "./alerts.js";
@@ -9,6 +9,7 @@ import { devicesPanel } from "./devices.js";
 import { byId, el, icon, note, setAttribute, setText } from "./dom.js";
 import { gatesPanel } from "./gates.js";
 import { follow } from "./live.js";
+import { quarantineOfPage } from "./quarantine.js";
 import { State } from "./state.js";
 import { clock, currentLanguage, day, dayNumber, moment, setLanguage, setOffset, startLanguage, t } from "./words.js";
 
@@ -37,6 +38,7 @@ const panels = {
   devices: devicesPanel(byId("devices"), byId("devices-aside")),
 };
 panels.alerts.begin(state);
+const quarantine = quarantineOfPage();
 
 function seen(ids) {
   bell.forget(ids);
@@ -45,6 +47,7 @@ function seen(ids) {
 
 /** Draws panels; one whose data cannot be shown says so and leaves the others alone. */
 function draw(...names) {
+  quarantine.draw(state);
   for (const name of names.length ? names : Object.keys(panels)) {
     const panel = byId(name);
     if (!state.synced) {

@@ -1,35 +1,51 @@
 //! The store on one machine: SQLite in WAL mode with `synchronous = FULL`, so that a commit survives the loss of power.
 //! One connection writes, because SQLite has one writer anyway and waits in the pool are fair; a few others read.
 
+mod bulk;
+#[path = "../shared/commit.rs"]
 mod commit;
+#[path = "../shared/directory.rs"]
 mod directory;
+#[path = "../shared/lists.rs"]
 mod lists;
+#[path = "../shared/read.rs"]
 mod read;
+#[path = "../shared/row.rs"]
 mod row;
+#[path = "../shared/seam.rs"]
+mod seam;
 
-use super::{
-    AccessRow, AlertRow, Answer, Batch, CameraMinutes, Committed, CountRow, DeviceRow, EventRow, EvidenceRow, Origin,
-    Page, PhotographRow, QuarantineRow, Seeds, Stats, Store, StoreError, Tally,
-};
-use crate::domain::{Directory, LocalDay, Names, Role};
-use futures::future::BoxFuture;
-use sqlx::Sqlite;
+use super::group::Grouped;
+use super::{Batch, Committed, Heard, StoreError};
+use commit::{Places, settle, tally};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use vong_wire::{EventId, SiteId, UnixMs};
+use uuid::Uuid;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 4;
+
+// What the shared modules are written against.
+use self::SqliteStore as ThisStore;
+type Db = Sqlite;
+type DbConnection = SqliteConnection;
+type DbRow = sqlx::sqlite::SqliteRow;
+type Write<'t> = Transaction<'t, Sqlite>;
 
 /// A store in one SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    places: Arc<Places>,
+    teller: Uuid,
 }
 
 impl SqliteStore {
@@ -46,6 +62,9 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // 32 MB of log before it is moved into the file, instead of 4: that costs two syncs each time.
+            .pragma("wal_autocheckpoint", "8000")
+            .pragma("cache_size", "-65536")
             .busy_timeout(Duration::from_secs(10));
         let failed = |cause: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
             path: path.to_path_buf(),
@@ -62,137 +81,43 @@ impl SqliteStore {
             .connect_with(options)
             .await;
         let readers = readers.map_err(|cause| failed(cause.into()))?;
-        Ok(Self { writer, readers })
-    }
-}
-
-/// Gives the writing connection back. After a failure it is closed instead and the next writer gets a fresh one: SQLite
-/// rolls back by itself when the disk is full, sqlx 0.9 does not notice, and every later BEGIN on it would be refused.
-fn settle<T>(mut connection: PoolConnection<Sqlite>, done: Result<T, StoreError>) -> Result<T, StoreError> {
-    if done.is_err() {
-        connection.close_on_drop();
-    }
-    done
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        // Primary result codes of SQLite: the values themselves are at fault, so that no later attempt can succeed.
-        const TOO_BIG: u32 = 18;
-        const CONSTRAINT: u32 = 19;
-        const MISMATCH: u32 = 20;
-        let code = match &error {
-            sqlx::Error::Database(database) => database.code().and_then(|code| code.parse::<u32>().ok()),
-            sqlx::Error::ColumnDecode { .. } => {
-                return Self::Row {
-                    what: "column",
-                    cause: error.into(),
-                };
-            }
-            _ => None,
-        };
-        match code.map(|code| code & 0xff) {
-            Some(TOO_BIG | CONSTRAINT | MISMATCH) => Self::Refused(error.into()),
-            _ => Self::Unavailable(error.into()),
-        }
-    }
-}
-
-impl Store for SqliteStore {
-    fn commit<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Committed> {
-        Box::pin(self.commit_batch(batch))
-    }
-    fn seed_sha256<'a>(&'a self, file: &'a str) -> Answer<'a, Option<String>> {
-        Box::pin(self.read_seed_sha256(file))
-    }
-    fn take_seeds<'a>(&'a self, seeds: &'a Seeds, now_ms: UnixMs) -> Answer<'a, ()> {
-        Box::pin(self.write_seeds(seeds, now_ms))
-    }
-    fn directory(&self) -> Answer<'_, Directory> {
-        Box::pin(self.read_directory())
-    }
-    fn devices(&self) -> Answer<'_, Vec<DeviceRow>> {
-        Box::pin(self.read_devices())
-    }
-    fn forget_online(&self, now_ms: UnixMs) -> Answer<'_, ()> {
-        Box::pin(self.write_all_offline(now_ms))
-    }
-    fn revive<'a>(&'a self, origin: &'a Origin) -> Answer<'a, bool> {
-        Box::pin(self.write_online(origin))
-    }
-    fn alerts<'a>(&'a self, page: &'a Page) -> Answer<'a, Vec<AlertRow>> {
-        Box::pin(self.read_alerts(page))
-    }
-    fn alert(&self, id: EventId) -> Answer<'_, Option<AlertRow>> {
-        Box::pin(self.read_alert(id))
-    }
-    fn events<'a>(&'a self, page: &'a Page) -> Answer<'a, Vec<EventRow>> {
-        Box::pin(self.read_events(page))
-    }
-    fn counts<'a>(
-        &'a self,
-        from_ms: UnixMs,
-        to_ms: UnixMs,
-        site: Option<&'a SiteId>,
-        limit: u32,
-    ) -> Answer<'a, Vec<CountRow>> {
-        Box::pin(self.read_counts(from_ms, to_ms, site, limit))
-    }
-    fn tallies(&self, day: LocalDay) -> Answer<'_, Vec<Tally>> {
-        Box::pin(self.read_tallies(day))
-    }
-    fn covered_minutes(&self, from_ms: UnixMs, to_ms: UnixMs) -> Answer<'_, Vec<CameraMinutes>> {
-        Box::pin(self.read_covered_minutes(from_ms, to_ms))
-    }
-    fn quarantine(&self, limit: u32) -> Answer<'_, Vec<QuarantineRow>> {
-        Box::pin(self.read_quarantine(limit))
-    }
-    fn stats(&self) -> Answer<'_, Stats> {
-        Box::pin(self.read_stats())
-    }
-    fn evidence(&self, alert: EventId) -> Answer<'_, Option<EvidenceRow>> {
-        Box::pin(self.read_evidence(alert))
-    }
-    fn evidence_before(&self, before_ms: UnixMs, limit: u32) -> Answer<'_, Vec<EvidenceRow>> {
-        Box::pin(self.read_evidence_before(before_ms, limit))
-    }
-    fn evidence_deleted<'a>(&'a self, alerts: &'a [EventId]) -> Answer<'a, ()> {
-        Box::pin(self.write_evidence_deleted(alerts))
-    }
-    fn photographs(&self) -> Answer<'_, Vec<PhotographRow>> {
-        Box::pin(self.read_photographs())
-    }
-    fn put_photograph<'a>(&'a self, photograph: &'a PhotographRow) -> Answer<'a, ()> {
-        Box::pin(self.write_photograph(photograph))
-    }
-    fn bundle_version<'a>(&'a self, sha256: &'a str, above: u64, fresh: u64) -> Answer<'a, u64> {
-        Box::pin(self.write_bundle_version(sha256, above, fresh))
-    }
-    fn log_access<'a>(&'a self, rows: &'a [AccessRow]) -> Answer<'a, ()> {
-        Box::pin(self.write_access(rows))
-    }
-    fn put_user<'a>(
-        &'a self,
-        id: &'a str,
-        name: &'a Names,
-        role: Role,
-        password_hash: &'a str,
-        now_ms: UnixMs,
-    ) -> Answer<'a, ()> {
-        Box::pin(self.write_user(id, name, role, password_hash, now_ms))
-    }
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            self.readers.close().await;
-            self.writer.close().await;
+        Ok(Self {
+            writer,
+            readers,
+            places: Arc::default(),
+            teller: Uuid::now_v7(),
         })
     }
+
+    async fn commit_batch(&self, batch: &Batch) -> Result<Committed, StoreError> {
+        self.commit_once(&Grouped::of(batch), batch.stored_ms).await
+    }
+
+    /// The file belongs to one process: there are no others to hear of.
+    fn listen(&self) -> BoxStream<'static, Heard> {
+        futures::stream::pending().boxed()
+    }
+}
+
+/// Begins to write; SQLite has one writer.
+async fn begin_write(connection: &mut SqliteConnection) -> Result<Write<'_>, StoreError> {
+    Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+/// Begins to read and write what only one writer at a time may.
+async fn begin_alone(connection: &mut SqliteConnection) -> Result<Write<'_>, StoreError> {
+    begin_write(connection).await
+}
+
+/// Begins to read several tables as they stand at one moment.
+async fn begin_steady(pool: &SqlitePool) -> Result<Write<'static>, StoreError> {
+    Ok(pool.begin().await?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract;
+    use crate::store::{Store, contract};
 
     async fn store() -> (tempfile::TempDir, SqliteStore) {
         let folder = tempfile::tempdir().unwrap();

@@ -1,23 +1,19 @@
-//! What there is: taking seeds in and reading the directory back.
+//! What there is: taking seeds in and reading the directory back. One text for both databases.
 
-use super::{SqliteStore, row, settle};
+use super::{DbConnection, DbRow, ThisStore, Write, begin_alone, begin_steady, row, settle};
 use crate::domain::{Camera, Device, Directory, Entry, Gate, Line, List, Names, Site};
 use crate::store::{Seeds, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use std::collections::HashMap;
 use vong_wire::UnixMs;
 
-type Write<'t> = Transaction<'t, Sqlite>;
-
-fn names(found: &SqliteRow) -> Result<Names, StoreError> {
+fn names(found: &DbRow) -> Result<Names, StoreError> {
     Ok(Names {
         vi: row::get(found, "name_vi")?,
         en: row::get(found, "name_en")?,
     })
 }
 
-impl SqliteStore {
+impl ThisStore {
     pub(super) async fn read_seed_sha256(&self, file: &str) -> Result<Option<String>, StoreError> {
         let select = "SELECT sha256 FROM seed_file WHERE name = $1";
         Ok(sqlx::query_scalar(select)
@@ -34,7 +30,7 @@ impl SqliteStore {
 
     pub(super) async fn read_directory(&self) -> Result<Directory, StoreError> {
         // One transaction, so that a line never names a camera that this reading has not seen.
-        let mut read = self.readers.begin().await?;
+        let mut read = begin_steady(&self.readers).await?;
         let mut lines: HashMap<(String, String, String), Vec<Line>> = HashMap::new();
         let select = "SELECT * FROM line ORDER BY place, id";
         for found in sqlx::query(select).fetch_all(&mut *read).await? {
@@ -98,8 +94,8 @@ impl SqliteStore {
     }
 }
 
-async fn take_in(connection: &mut SqliteConnection, seeds: &Seeds, now_ms: UnixMs) -> Result<(), StoreError> {
-    let mut write = connection.begin_with("BEGIN IMMEDIATE").await?;
+async fn take_in(connection: &mut DbConnection, seeds: &Seeds, now_ms: UnixMs) -> Result<(), StoreError> {
+    let mut write = begin_alone(connection).await?;
     for province in &seeds.provinces {
         let upsert = "INSERT INTO province (id, name_vi, name_en) VALUES ($1, $2, $3)
                       ON CONFLICT (id) DO UPDATE SET name_vi = excluded.name_vi, name_en = excluded.name_en";

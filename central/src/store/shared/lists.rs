@@ -1,10 +1,8 @@
-//! What is made of the lists, who may log in, and who looked at what.
+//! What is made of the lists, who may log in, and who looked at what. One text for both databases.
 
-use super::{SqliteStore, row, settle};
+use super::{DbConnection, DbRow, ThisStore, begin_alone, row, settle};
 use crate::domain::{Names, Role};
 use crate::store::{AccessRow, FaceVector, PhotographRow, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 use vong_wire::UnixMs;
 
@@ -17,11 +15,11 @@ fn from_bytes(bytes: &[u8]) -> Vec<f32> {
     values.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
-impl SqliteStore {
+impl ThisStore {
     pub(super) async fn read_photographs(&self) -> Result<Vec<PhotographRow>, StoreError> {
         let select = "SELECT * FROM photograph ORDER BY list, entry, place";
         let rows = sqlx::query(select).fetch_all(&self.readers).await?;
-        let photograph = |found: &SqliteRow| {
+        let photograph = |found: &DbRow| {
             let model: Option<String> = row::get(found, "model")?;
             let embedding: Option<Vec<u8>> = row::get(found, "embedding")?;
             let face = model.zip(embedding).map(|(model, bytes)| FaceVector {
@@ -97,12 +95,12 @@ impl SqliteStore {
 }
 
 async fn choose_version(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     sha256: &str,
     above: u64,
     fresh: u64,
 ) -> Result<u64, StoreError> {
-    let mut write = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut write = begin_alone(connection).await?;
     let select = "SELECT version, sha256 FROM bundle_version WHERE one = 1";
     let found = sqlx::query(select).fetch_optional(&mut *write).await?;
     let in_force = match &found {
@@ -125,8 +123,8 @@ async fn choose_version(
     Ok(version)
 }
 
-async fn note_access(connection: &mut SqliteConnection, rows: &[AccessRow]) -> Result<(), StoreError> {
-    let mut write = connection.begin_with("BEGIN IMMEDIATE").await?;
+async fn note_access(connection: &mut DbConnection, rows: &[AccessRow]) -> Result<(), StoreError> {
+    let mut write = begin_alone(connection).await?;
     for access in rows {
         let insert = "INSERT INTO access_log (id, at_ms, who, what, subject) VALUES ($1, $2, $3, $4, $5)";
         sqlx::query(insert)

@@ -1,22 +1,22 @@
-//! From columns to values. A value that cannot be read back names its column.
+//! From columns to values. A value that cannot be read back names its column. One text for both databases.
 
+use super::{Db, DbRow};
 use crate::store::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite};
+use sqlx::Row;
 use vong_wire::EventId;
 
 /// A value in a column as it is.
-pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T, StoreError>
+pub(super) fn get<'r, T>(row: &'r DbRow, column: &'static str) -> Result<T, StoreError>
 where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+    T: sqlx::Decode<'r, Db> + sqlx::Type<Db>,
 {
     Ok(row.try_get(column)?)
 }
 
 /// An id.
-pub(super) fn id<T>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError>
+pub(super) fn id<T>(row: &DbRow, column: &'static str) -> Result<T, StoreError>
 where
     T: TryFrom<String, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -28,7 +28,7 @@ where
 }
 
 /// An id that may be missing.
-pub(super) fn optional_id<T>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError>
+pub(super) fn optional_id<T>(row: &DbRow, column: &'static str) -> Result<Option<T>, StoreError>
 where
     T: TryFrom<String, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -39,12 +39,12 @@ where
 }
 
 /// Id of an event or alert.
-pub(super) fn event_id(row: &SqliteRow, column: &'static str) -> Result<EventId, StoreError> {
+pub(super) fn event_id(row: &DbRow, column: &'static str) -> Result<EventId, StoreError> {
     Ok(EventId(get(row, column)?))
 }
 
 /// A number that is never negative.
-pub(super) fn number(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+pub(super) fn number(row: &DbRow, column: &'static str) -> Result<u64, StoreError> {
     let number: i64 = get(row, column)?;
     u64::try_from(number).map_err(|cause| StoreError::Row {
         what: column,
@@ -53,7 +53,7 @@ pub(super) fn number(row: &SqliteRow, column: &'static str) -> Result<u64, Store
 }
 
 /// A value kept as JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+pub(super) fn json<T: DeserializeOwned>(row: &DbRow, column: &'static str) -> Result<T, StoreError> {
     let text: String = get(row, column)?;
     serde_json::from_str(&text).map_err(|cause| StoreError::Row {
         what: column,

@@ -1,15 +1,14 @@
-//! Reading what devices sent. Every list is bounded by its caller.
+//! Reading what devices sent. Every list is bounded by its caller. One text for both databases.
 
-use super::{SqliteStore, row};
+use super::{DbRow, ThisStore, row};
 use crate::domain::{LineKey, LocalDay};
 use crate::store::{
     AlertRow, CameraMinutes, CountRow, DeviceRow, EventRow, EvidenceRow, Origin, Page, QuarantineRow, Stats,
     StoreError, Tally,
 };
-use sqlx::sqlite::SqliteRow;
 use vong_wire::{EventId, SiteId, UnixMs};
 
-fn origin(found: &SqliteRow) -> Result<Origin, StoreError> {
+fn origin(found: &DbRow) -> Result<Origin, StoreError> {
     Ok(Origin {
         site: row::id(found, "site")?,
         device: row::id(found, "device")?,
@@ -17,7 +16,7 @@ fn origin(found: &SqliteRow) -> Result<Origin, StoreError> {
     })
 }
 
-fn line_key(found: &SqliteRow) -> Result<LineKey, StoreError> {
+fn line_key(found: &DbRow) -> Result<LineKey, StoreError> {
     Ok(LineKey {
         site: row::id(found, "site")?,
         device: row::id(found, "device")?,
@@ -26,7 +25,7 @@ fn line_key(found: &SqliteRow) -> Result<LineKey, StoreError> {
     })
 }
 
-fn alert_row(found: &SqliteRow) -> Result<AlertRow, StoreError> {
+fn alert_row(found: &DbRow) -> Result<AlertRow, StoreError> {
     Ok(AlertRow {
         origin: origin(found)?,
         stored_ms: row::get(found, "stored_ms")?,
@@ -37,7 +36,15 @@ fn alert_row(found: &SqliteRow) -> Result<AlertRow, StoreError> {
     })
 }
 
-fn evidence_row(found: &SqliteRow) -> Result<EvidenceRow, StoreError> {
+fn event_row(found: &DbRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow {
+        origin: origin(found)?,
+        stored_ms: row::get(found, "stored_ms")?,
+        event: row::json(found, "body")?,
+    })
+}
+
+fn evidence_row(found: &DbRow) -> Result<EvidenceRow, StoreError> {
     Ok(EvidenceRow {
         alert: row::event_id(found, "alert")?,
         file: row::get(found, "file")?,
@@ -45,12 +52,12 @@ fn evidence_row(found: &SqliteRow) -> Result<EvidenceRow, StoreError> {
     })
 }
 
-impl SqliteStore {
+impl ThisStore {
     pub(super) async fn read_devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
         let select = "SELECT site, id, status, since_ms, first_seen_ms, version, models, bundle_version
                       FROM device ORDER BY site, place, id";
         let rows = sqlx::query(select).fetch_all(&self.readers).await?;
-        let device = |found: &SqliteRow| {
+        let device = |found: &DbRow| {
             let status: String = row::get(found, "status")?;
             Ok(DeviceRow {
                 site: row::id(found, "site")?,
@@ -105,14 +112,24 @@ impl SqliteStore {
             .bind(i64::from(page.limit))
             .fetch_all(&self.readers)
             .await?;
-        let event = |found: &SqliteRow| {
-            Ok(EventRow {
-                origin: origin(found)?,
-                stored_ms: row::get(found, "stored_ms")?,
-                event: row::json(found, "body")?,
-            })
-        };
-        rows.iter().map(event).collect()
+        rows.iter().map(event_row).collect()
+    }
+
+    pub(super) async fn read_fresh_events(&self, ids: &[EventId]) -> Result<Vec<EventRow>, StoreError> {
+        let select = "SELECT site, device, received_ms, stored_ms, body FROM event WHERE id = $1";
+        let mut sorted = ids.to_vec();
+        sorted.sort_by_key(|id| id.0);
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in sorted {
+            rows.extend(sqlx::query(select).bind(id.0).fetch_optional(&self.readers).await?);
+        }
+        rows.iter().map(event_row).collect()
+    }
+
+    pub(super) async fn read_quarantined(&self) -> Result<u64, StoreError> {
+        let select = "SELECT COALESCE((SELECT value FROM counter WHERE name = 'quarantined'), 0) AS quarantined";
+        let found = sqlx::query(select).fetch_one(&self.readers).await?;
+        row::number(&found, "quarantined")
     }
 
     pub(super) async fn read_counts(
@@ -122,8 +139,8 @@ impl SqliteStore {
         site: Option<&SiteId>,
         limit: u32,
     ) -> Result<Vec<CountRow>, StoreError> {
-        let select = "SELECT site, device, camera, line, minute_ms, SUM(entered) AS entered,
-                             SUM(departed) AS departed, SUM(coverage) AS coverage
+        let select = "SELECT site, device, camera, line, minute_ms, CAST(SUM(entered) AS BIGINT) AS entered,
+                             CAST(SUM(departed) AS BIGINT) AS departed, SUM(coverage) AS coverage
                       FROM count_minute
                       WHERE minute_ms >= $1 AND minute_ms < $2 AND ($3 IS NULL OR site = $3)
                       GROUP BY minute_ms, site, device, camera, line
@@ -135,7 +152,7 @@ impl SqliteStore {
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
-        let count = |found: &SqliteRow| {
+        let count = |found: &DbRow| {
             Ok(CountRow {
                 key: line_key(found)?,
                 minute_ms: row::get(found, "minute_ms")?,
@@ -150,7 +167,7 @@ impl SqliteStore {
     pub(super) async fn read_tallies(&self, day: LocalDay) -> Result<Vec<Tally>, StoreError> {
         let select = "SELECT site, device, camera, line, entered, departed FROM tally WHERE day = $1";
         let rows = sqlx::query(select).bind(day.0).fetch_all(&self.readers).await?;
-        let tally = |found: &SqliteRow| {
+        let tally = |found: &DbRow| {
             Ok(Tally {
                 key: line_key(found)?,
                 day,
@@ -173,7 +190,7 @@ impl SqliteStore {
             .bind(to_ms)
             .fetch_all(&self.readers)
             .await?;
-        let minutes = |found: &SqliteRow| {
+        let minutes = |found: &DbRow| {
             Ok(CameraMinutes {
                 key: line_key(found)?,
                 covered: row::get(found, "covered")?,
@@ -189,7 +206,7 @@ impl SqliteStore {
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
-        let message = |found: &SqliteRow| {
+        let message = |found: &DbRow| {
             Ok(QuarantineRow {
                 received_ms: row::get(found, "received_ms")?,
                 topic: row::get(found, "topic")?,
