@@ -99,7 +99,7 @@ test("the clock is the office's, whatever the zone and the clock of this compute
   }));
 
 test("an alert appears within a second, once, and is told by strip, title and voice until it is seen", () =>
-  visit({}, {}, async (page, office) => {
+  visit({}, { refusals: true }, async (page, office) => {
     await pictures(page, 3);
     await has(page, "#alerts", /Chưa có cảnh báo nào/);
     const alert = faceAlert(Date.now(), { evidence_url: null });
