@@ -122,7 +122,9 @@ function fill(tile, { device, camera }, severalDevices) {
   setAttribute(tile.root, "data-status", status);
   tile.large.setAttribute("aria-label", t("enlarge", named(camera.name, camera.camera)));
   tile.large.title = t("enlarge", named(camera.name, camera.camera));
-  setText(tile.reason, typeof camera.reason === "string" ? camera.reason : "");
+  const reason = typeof camera.reason === "string" ? camera.reason : "";
+  setText(tile.reason, reason);
+  setAttribute(tile.reason, "title", reason || null);
   lines(tile, listOf(camera.lines));
   describe(tile);
 }
@@ -132,8 +134,10 @@ function lines(tile, known) {
   const key = JSON.stringify([text, t("in")]);
   if (tile.linesKey === key) return;
   tile.linesKey = key;
+  // A word and its number stay together, however narrow the tile.
+  const way = (direction, count) => el("span", { class: "way" }, icon(direction), `${t(direction)} `, el("b", {}, count));
   const parts = text.map(([name, entered, departed]) =>
-    el("span", {}, el("i", {}, name), icon("in"), `${t("in")} `, el("b", {}, entered), icon("out"), `${t("out")} `, el("b", {}, departed)),
+    el("span", {}, el("i", {}, name), way("in", entered), " ", way("out", departed)),
   );
   tile.lines.replaceChildren(...parts);
 }
