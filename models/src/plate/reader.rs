@@ -56,7 +56,7 @@ impl Default for PlateReaderOptions {
             finder_side: 640.0,
             most_enlarged: 1.5,
             settled: 0.9,
-            report_from: 0.3,
+            report_from: 0.1,
             most_cuts: 40,
         }
     }
@@ -79,7 +79,7 @@ const WHOLE: Patience = Patience {
 const LEAST_CHARACTERS: usize = 5;
 /// So much more confidence is asked for each nat that a class is rarer than the common ones: what looks like a rare plate
 /// is more often none.
-const CONFIDENCE_PER_RARITY: f32 = 0.2;
+const CONFIDENCE_PER_RARITY: f32 = 0.1;
 /// Boxes that overlap so far are one place.
 const SAME_PLACE_IOU: f32 = 0.25;
 
