@@ -89,6 +89,7 @@ impl Intake {
         let mut said = false;
         loop {
             batch.stored_ms = now_ms();
+            self.silence_old(&mut batch);
             let cause = match self.try_commit(&pictures, &batch).await {
                 Ok(()) => return Some(coded(acks)),
                 Err(Failed::Refused(cause)) => {
@@ -107,6 +108,15 @@ impl Intake {
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(backoff.next(&mut rand::rng())) => {}
+            }
+        }
+    }
+
+    /// An alert that waited here for the database, by this office's own clock, for longer than an alarm lasts, rings no more.
+    fn silence_old(&self, batch: &mut Batch) {
+        for record in &mut batch.records {
+            if let Record::Alert(origin, _, live) = record {
+                *live &= batch.stored_ms - origin.received_ms <= self.alarm_limit_ms;
             }
         }
     }
@@ -170,4 +180,94 @@ fn coded(acks: BTreeMap<(SiteId, DeviceId), Vec<AckItem>>) -> Vec<(Topic, Vec<u8
             }
         });
     coded.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::{AccessLog, EvidenceFolder, PhotographFolders};
+    use crate::store::SqliteStore;
+    use serde_json::json;
+    use vong_wire::{BootId, EventId, UnixMs};
+
+    const LIMIT_MS: i64 = 300_000;
+
+    async fn intake(folder: &std::path::Path) -> Intake {
+        let store = Arc::new(SqliteStore::open(&folder.join("vong.sqlite")).await.unwrap());
+        let (access, _looks) = AccessLog::new();
+        let evidence = EvidenceFolder::open(&folder.join("evidence")).unwrap();
+        let photographs = PhotographFolders {
+            seeds: None,
+            models: folder.into(),
+        };
+        Intake {
+            service: Arc::new(Service::open(store, access, evidence, photographs).await.unwrap()),
+            alarm_limit_ms: LIMIT_MS,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    fn alert(id: EventId, at_ms: UnixMs, replayed: bool) -> Message {
+        let alert = json!({
+            "id": id, "seq": 9, "boot": BootId::generate(), "camera": "gate", "camera_time_ms": at_ms, "sent_ms": at_ms,
+            "replayed": replayed, "event": EventId::generate(), "severity": "alarm", "cause": "plate", "list": "banned",
+            "entry": "one", "plate": "60A66666", "match": "exact",
+        });
+        Message {
+            topic: "vong/v1/park/edge-1/alert".into(),
+            payload: serde_json::to_vec(&alert).unwrap().into(),
+            seq: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_old_alert_is_kept_and_rings_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let intake = intake(folder.path()).await;
+        let now = now_ms();
+        // How old, whether sent late, whether it is an alarm. One that is not late and old comes from a slow clock.
+        for (age_ms, replayed, live) in [
+            (0, false, true),
+            (0, true, true),
+            (LIMIT_MS - 60_000, true, true),
+            (LIMIT_MS + 1, true, false),
+            (86_400_000, true, false),
+            (86_400_000, false, true),
+        ] {
+            let id = EventId::generate();
+            let decoded = intake.decode(vec![alert(id, now - age_ms, replayed)]).await;
+            let acks = intake.commit(decoded).await.unwrap();
+            assert_eq!(acks.len(), 1, "{age_ms} {replayed}");
+            let stored = intake.service.store().alert(id).await.unwrap().unwrap();
+            assert_eq!(
+                (stored.live, stored.alert.replayed),
+                (live, replayed),
+                "{age_ms} {replayed}"
+            );
+        }
+        // It came in time, but the database was away for longer than an alarm lasts.
+        let id = EventId::generate();
+        let mut decoded = intake.decode(vec![alert(id, now, false)]).await;
+        if let Record::Alert(origin, ..) = &mut decoded.records[0] {
+            origin.received_ms = now - LIMIT_MS - 1_000;
+        }
+        intake.commit(decoded).await.unwrap();
+        assert!(!intake.service.store().alert(id).await.unwrap().unwrap().live);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_understood_is_kept_and_acknowledged_where_its_number_is_legible() {
+        let folder = tempfile::tempdir().unwrap();
+        let intake = intake(folder.path()).await;
+        let message = |payload: &str| Message {
+            topic: "vong/v1/park/edge-1/event".into(),
+            payload: payload.as_bytes().to_vec().into(),
+            seq: None,
+        };
+        let messages = vec![message("{\"seq\": 7, \"kind\": \"new\"}"), message("\u{1}")];
+        let acks = intake.commit(intake.decode(messages).await).await.unwrap();
+        let ack: Ack = serde_json::from_slice(&acks[0].1).unwrap();
+        assert_eq!((acks.len(), ack.items.len(), ack.items[0].seq), (1, 1, 7));
+        assert_eq!(intake.service.quarantine(10).await.unwrap().len(), 2);
+    }
 }
