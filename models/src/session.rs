@@ -162,6 +162,16 @@ impl Session {
         Ok(Outputs { inner, path })
     }
 
+    /// Whether the model takes any height and width; else only those that it was made for.
+    pub fn takes_any_size(&self) -> bool {
+        let shape = self
+            .inner
+            .inputs()
+            .first()
+            .and_then(|input| input.dtype().tensor_shape());
+        shape.is_some_and(|shape| shape.len() == 4 && shape[2] < 0 && shape[3] < 0)
+    }
+
     /// Number of outputs.
     pub fn output_count(&self) -> usize {
         self.inner.outputs().len()

@@ -93,7 +93,8 @@ impl FlatRows {
         let (block, place) = (self.count / ROWS, self.count % ROWS);
         let tiles_a_row = self.width.div_ceil(VALUES);
         if place == 0 {
-            self.tiles.resize(self.tiles.len() + tiles_a_row, [0; ROWS * VALUES / 2]);
+            self.tiles
+                .resize(self.tiles.len() + tiles_a_row, [0; ROWS * VALUES / 2]);
             self.tile_bounds.push(TileBounds::default());
         }
         let length = length(row.iter().copied());
@@ -114,11 +115,7 @@ impl FlatRows {
 
     /// The `N` nearest rows of those that `may` allows, best first; of equal ones the earlier. Fewer where there are not
     /// so many.
-    pub fn nearest<const N: usize>(
-        &self,
-        values: &[f32],
-        may: impl Fn(usize, f32) -> bool,
-    ) -> [Option<Near>; N] {
+    pub fn nearest<const N: usize>(&self, values: &[f32], may: impl Fn(usize, f32) -> bool) -> [Option<Near>; N] {
         if values.len() != self.width || self.is_empty() {
             return [None; N];
         }
@@ -140,7 +137,11 @@ fn stepped(values: &[f32], most: f32, mut take: impl FnMut(usize, f32)) -> (f32,
     let step = values.iter().fold(0.0_f32, |top, value| top.max(value.abs())) / most;
     let mut lost = 0.0_f64;
     for (n, &value) in values.iter().enumerate() {
-        let steps = if step > 0.0 { (value / step).round().clamp(-most, most) } else { 0.0 };
+        let steps = if step > 0.0 {
+            (value / step).round().clamp(-most, most)
+        } else {
+            0.0
+        };
         take(n, steps);
         lost += f64::from(value - steps * step).powi(2);
     }

@@ -140,7 +140,9 @@ mod tests {
             let tiles: Vec<Tile> = (0..33)
                 .map(|t| std::array::from_fn(|n| (most - (t + n) % 3) as u8 * 17))
                 .collect();
-            let probe: Vec<Eight> = (0..33_i8).map(|t| [[127, 126, 125 - t, -3], [127, -127, t, 127]]).collect();
+            let probe: Vec<Eight> = (0..33_i8)
+                .map(|t| [[127, 126, 125 - t, -3], [127, -127, t, 127]])
+                .collect();
             check(&tiles, &probe);
         }
     }
