@@ -36,6 +36,10 @@ clips: models
 eval: prepare models
 	$(BIN)/vong-accuracy $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS))
 
+# Beside the peers of PEERS (../shared/peers), with the Python of PYTHON; several rounds, some minutes.
+bench: prepare models
+	deploy/bench.sh
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings

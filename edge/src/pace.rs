@@ -8,7 +8,7 @@ const MOVING_EVERY_S: f64 = 0.3;
 /// While something has been seen that is not yet believed, s: soon enough for its second sighting.
 const NEW_EVERY_S: f64 = 0.2;
 /// While somebody is near a line, s: who crosses is seen on both sides.
-const NEAR_EVERY_S: f64 = 0.2;
+const NEAR_EVERY_S: f64 = 0.12;
 /// Near is this share of one's height, and what one walks in this time, s.
 const NEAR_HEIGHTS: f32 = 0.35;
 const NEAR_WALK_S: f32 = 0.3;
@@ -50,16 +50,11 @@ impl Pace {
     }
 
     fn every_s(&self, at_s: f64, size: (u32, u32), moves: bool, tracks: &[Track]) -> f64 {
-        let env = |n: usize, d: f64| {
-            let text = std::env::var("VONG_P").ok();
-            text.and_then(|v| v.split(',').nth(n).and_then(|v| v.parse().ok()))
-                .unwrap_or(d)
-        };
         let near = |track: &Track| self.lines.iter().any(|line| is_near(line, size, track));
         match (moves, at_s - self.moved_s < RESTED_AFTER_S, tracks.is_empty()) {
-            (true, ..) if tracks.iter().any(near) => env(2, NEAR_EVERY_S),
-            (true, ..) if tracks.iter().any(|track| track.state == TrackState::New) => env(1, NEW_EVERY_S),
-            (true, ..) => env(0, MOVING_EVERY_S),
+            (true, ..) if tracks.iter().any(near) => NEAR_EVERY_S,
+            (true, ..) if tracks.iter().any(|track| track.state == TrackState::New) => NEW_EVERY_S,
+            (true, ..) => MOVING_EVERY_S,
             (false, true, _) => STILL_EVERY_S,
             (false, false, false) => RESTED_EVERY_S,
             (false, false, true) => EMPTY_EVERY_S,
@@ -88,4 +83,47 @@ fn is_near(line: &[f32; 4], size: (u32, u32), track: &Track) -> bool {
     let away = (centre.x - from.0 - share * along_x).hypot(centre.y - from.1 - share * along_y);
     let speed = track.velocity[0].hypot(track.velocity[1]);
     away < NEAR_HEIGHTS * track.bbox.height() + NEAR_WALK_S * speed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::track::{Tracker, TrackerConfig};
+    use vong_models::{BBoxPx, Detection};
+    use vong_wire::ObjectClass;
+
+    /// Looks in ten seconds at ten frames a second, with a walker at `x` of 640 who is believed.
+    fn looks(pace: &mut Pace, moves: bool, x: Option<f32>) -> usize {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        let mut looks = 0;
+        for frame in 0..100 {
+            let at_s = f64::from(frame) * 0.1;
+            let seen = x.map(|x| Detection {
+                bbox: BBoxPx::new(x, 100.0, x + 30.0, 180.0),
+                score: 0.95,
+                class: ObjectClass::Person,
+            });
+            let tracks = tracker.step(at_s, seen.as_slice());
+            if pace.is_due(at_s, (640, 480), moves && frame > 0, tracks) {
+                pace.looked(at_s);
+                looks += 1;
+            }
+        }
+        looks
+    }
+
+    #[test]
+    fn a_scene_is_looked_at_as_often_as_it_asks_for() {
+        let line = || Pace::new(vec![[0.5, 0.0, 0.5, 1.0]]);
+        let (near, far) = (
+            looks(&mut line(), true, Some(310.0)),
+            looks(&mut line(), true, Some(40.0)),
+        );
+        let (standing, empty) = (looks(&mut line(), false, Some(40.0)), looks(&mut line(), false, None));
+        assert!(
+            near > far && far > standing && standing > empty && empty >= 5,
+            "{near} {far} {standing} {empty}"
+        );
+        assert!(near <= 51, "{near}");
+    }
 }
