@@ -40,6 +40,10 @@ eval: prepare models
 bench-outage: prepare build
 	$(BIN)/vong-bench-outage
 
+# Beside the peers of PEERS (../shared/peers), with the Python of PYTHON; several rounds, some minutes.
+bench: prepare models
+	deploy/bench.sh
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings

@@ -1,6 +1,7 @@
 //! The command line of `vong-edge`. Invariant: bad input ends with status 2 and one line that names the thing and the
 //! remedy; results go to standard output, everything else to standard error.
 
+use crate::bench::{self, BenchCommand};
 use crate::config::{Config, ConfigError};
 use crate::eval::{self, EvalCommand};
 use crate::{doctor, pipeline};
@@ -40,6 +41,12 @@ enum Command {
         #[command(subcommand)]
         command: EvalCommand,
     },
+    /// Measure what work costs: one JSON object on standard output.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     /// Check models, cameras, disk and broker of an appliance; status 2 where something must be mended.
     Doctor {
         /// The configuration file.
@@ -64,7 +71,7 @@ pub fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=warn,ort=warn".into()),
         )
         .init();
-    let measures = matches!(cli.command, Command::Eval { .. });
+    let measures = matches!(cli.command, Command::Eval { .. } | Command::Bench { .. });
     match dispatch(cli.command) {
         Ok(status) => status,
         Err(error) => {
@@ -89,6 +96,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Eval { command } => println!("{}", eval::run(&command)?),
+        Command::Bench { command } => println!("{}", bench::run(&command)?),
         Command::CheckConfig { config } => {
             let cameras = Config::load(&config)?.cameras.len();
             println!("{}: {cameras} camera(s), nothing wrong", config.display());

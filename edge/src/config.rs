@@ -82,6 +82,9 @@ pub struct CameraConfig {
     /// Frames a second to take at most.
     #[serde(default = "default_max_fps")]
     pub max_fps: f64,
+    /// Look for objects in every frame, whether anything moves or not: several times the work.
+    #[serde(default)]
+    pub every_frame: bool,
     /// Counting lines.
     #[serde(default, rename = "line")]
     pub lines: Vec<LineConfig>,
@@ -164,6 +167,13 @@ pub enum CameraSource {
 }
 
 impl CameraConfig {
+    /// Largest sides of the pictures that this camera needs, where the detector looks at so much: faces and plates are
+    /// read in full pictures, for counting the detector's own size is enough.
+    pub fn picture_within(&self, detector: Option<[usize; 2]>) -> Option<(u32, u32)> {
+        let [width, height] = detector.filter(|_| self.faces.is_none() && self.plates.is_none())?;
+        Some((width as u32, height as u32))
+    }
+
     /// The one source that is set; a checked configuration has exactly one.
     pub fn source(&self) -> Option<CameraSource> {
         match (&self.file, &self.rtsp, self.usb) {

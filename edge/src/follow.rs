@@ -2,13 +2,11 @@
 //! always those of the newest frame; a frame without detection only carries them on.
 
 use crate::motion::MotionGate;
+use crate::pace::Pace;
 use crate::source::Frame;
 use crate::track::{Track, Tracker, TrackerConfig};
 use vong_models::detect::ObjectDetector;
 use vong_models::{Detection, ModelError};
-
-/// While nothing moves, objects are looked for this often, s: a person who stands stays a track.
-const STILL_EVERY_S: f64 = 0.4;
 
 /// What following a frame took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +15,8 @@ pub enum Looked {
     Detected,
     /// Nothing moved; the tracks were carried on.
     Still,
+    /// Something moved, but the last look was a moment ago; the tracks were carried on.
+    Paced,
 }
 
 /// Follows the objects of one camera.
@@ -28,7 +28,7 @@ pub struct Follower {
     tracker: Tracker,
     least_score: f32,
     detections: Vec<Detection>,
-    last_detected_s: Option<f64>,
+    pace: Pace,
 }
 
 impl Follower {
@@ -40,41 +40,53 @@ impl Follower {
             least_score: config.least_score,
             tracker: Tracker::new(config),
             detections: Vec::new(),
-            last_detected_s: None,
+            pace: Pace::default(),
         }
     }
 
-    /// Takes in a frame. `timed` runs the stages `motion`, `detect` and `track` and may note their times.
+    /// Looks more often while somebody is near one of these lines, in shares of the picture.
+    pub fn with_lines(mut self, lines: Vec<[f32; 4]>) -> Self {
+        self.pace = Pace::new(lines);
+        self
+    }
+
+    /// Takes in a frame. `timed` runs the stages `motion`, `develop`, `detect` and `track` and may note their times.
     ///
     /// # Errors
     /// When the detector fails; the tracks then stay as they were.
     pub fn step(
         &mut self,
-        frame: &Frame,
+        frame: &mut Frame,
         detector: &mut ObjectDetector,
         timed: &mut dyn FnMut(&'static str, &mut dyn FnMut()),
     ) -> Result<Looked, ModelError> {
         let mut moves = true;
         if !self.every_frame {
-            timed("motion", &mut || moves = self.gate.look(&frame.image));
+            timed("motion", &mut || moves = self.gate.look(frame.grey()));
         }
-        let rested = |last: f64| frame.at_s - last >= STILL_EVERY_S - 1e-6;
-        if !moves && !self.last_detected_s.is_none_or(rested) {
+        let is_due = self.pace.is_due(frame.at_s, frame.size(), moves, self.tracker.tracks());
+        if !self.every_frame && !is_due {
             timed("track", &mut || {
                 self.tracker.coast(frame.at_s);
             });
-            return Ok(Looked::Still);
+            return Ok(if moves { Looked::Paced } else { Looked::Still });
         }
+        timed("develop", &mut || frame.develop());
         let mut detected = Ok(());
         timed("detect", &mut || {
             detected = detector.detect(&frame.image, self.least_score, &mut self.detections)
         });
         detected?;
-        self.last_detected_s = Some(frame.at_s);
+        self.pace.looked(frame.at_s);
         timed("track", &mut || {
             self.tracker.step_with(frame.at_s, &frame.image, &self.detections);
         });
         Ok(Looked::Detected)
+    }
+
+    /// When something last moved, s.
+    pub fn moved_s(&self) -> f64 {
+        self.pace.moved_s()
     }
 
     /// The tracks of the newest frame.

@@ -4,12 +4,14 @@
 //! The flow is the list of modules: source, motion, track, count, recognise, identify, decide, outbox, publish;
 //! `pipeline` wires them. Invariant: a decision is in the outbox before anything acts on it.
 
+pub mod bench;
 pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod count;
 pub mod decide;
+pub mod device;
 pub mod doctor;
 pub mod eval;
 pub mod follow;
@@ -18,6 +20,7 @@ pub mod lane;
 pub mod motion;
 pub mod nets;
 pub mod outbox;
+pub mod pace;
 pub mod pipeline;
 pub mod publish;
 pub mod recognise;

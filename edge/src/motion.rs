@@ -2,7 +2,7 @@
 //! the gate calls still is looked at again after a bounded time, so a person who stands is never lost for good. It knows
 //! nothing of objects.
 
-use image::RgbImage;
+use crate::source::Grey;
 
 /// Cells of the longer side: one is some 8 px of a picture of 768.
 const CELLS: usize = 96;
@@ -19,7 +19,7 @@ const LEAST_CELLS: usize = 3;
 /// The gate of one camera.
 #[derive(Debug, Default)]
 pub struct MotionGate {
-    size: (u32, u32),
+    size: (usize, usize),
     columns: usize,
     rows: usize,
     grey: Vec<f32>,
@@ -30,8 +30,8 @@ pub struct MotionGate {
 
 impl MotionGate {
     /// Whether something moves in this picture, or has come or gone since a second or two.
-    pub fn look(&mut self, picture: &RgbImage) -> bool {
-        if picture.dimensions() != self.size {
+    pub fn look(&mut self, picture: Grey<'_>) -> bool {
+        if (picture.width, picture.height) != self.size {
             self.begin(picture);
             return true;
         }
@@ -52,9 +52,9 @@ impl MotionGate {
         changed >= LEAST_CELLS
     }
 
-    fn begin(&mut self, picture: &RgbImage) {
-        self.size = picture.dimensions();
-        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+    fn begin(&mut self, picture: Grey<'_>) {
+        self.size = (picture.width, picture.height);
+        let (width, height) = self.size;
         let longer = width.max(height).max(1);
         self.columns = (CELLS * width / longer).clamp(1, width.max(1));
         self.rows = (CELLS * height / longer).clamp(1, height.max(1));
@@ -67,21 +67,19 @@ impl MotionGate {
     }
 
     /// Mean grey of a few pixels of each cell.
-    fn shrink(&mut self, picture: &RgbImage) {
-        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+    fn shrink(&mut self, picture: Grey<'_>) {
+        let (width, height) = self.size;
         if width == 0 || height == 0 {
             return;
         }
-        let pixels = picture.as_raw();
         let (across, down) = (self.columns * SAMPLES, self.rows * SAMPLES);
         for (row, greys) in self.grey.chunks_exact_mut(self.columns).enumerate() {
             greys.fill(0.0);
             for y in row * SAMPLES..(row + 1) * SAMPLES {
                 let line = (2 * y + 1) * height / (2 * down) * width;
                 for x in 0..across {
-                    let at = 3 * (line + (2 * x + 1) * width / (2 * across));
-                    let [r, g, b] = [pixels[at], pixels[at + 1], pixels[at + 2]].map(u32::from);
-                    greys[x / SAMPLES] += (77 * r + 150 * g + 29 * b) as f32 / (256 * SAMPLES * SAMPLES) as f32;
+                    let place = line + (2 * x + 1) * width / (2 * across);
+                    greys[x / SAMPLES] += picture.at(place) as f32 / (256 * SAMPLES * SAMPLES) as f32;
                 }
             }
         }
@@ -91,7 +89,7 @@ impl MotionGate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
 
     fn picture(person_x: Option<u32>, noise: u64) -> RgbImage {
         let mut state = noise.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -108,30 +106,30 @@ mod tests {
     #[test]
     fn a_distant_walker_is_motion_and_hiss_is_not() {
         let mut gate = MotionGate::default();
-        assert!(gate.look(&picture(None, 1)), "a first picture is looked at");
+        assert!(gate.look(Grey::of(&picture(None, 1))), "a first picture is looked at");
         for n in 2..40 {
-            assert!(!gate.look(&picture(None, n)), "hiss at {n}");
+            assert!(!gate.look(Grey::of(&picture(None, n))), "hiss at {n}");
         }
         for n in 0..40 {
             assert!(
-                gate.look(&picture(Some(100 + 2 * n), 50 + u64::from(n))),
+                gate.look(Grey::of(&picture(Some(100 + 2 * n), 50 + u64::from(n)))),
                 "a slow walker of 18 x 50 px at step {n}"
             );
         }
         // Somebody who stands becomes part of the background, somebody who leaves is motion again.
         for n in 0..120 {
-            gate.look(&picture(Some(180), 100 + n));
+            gate.look(Grey::of(&picture(Some(180), 100 + n)));
         }
-        assert!(!gate.look(&picture(Some(180), 300)));
-        assert!(gate.look(&picture(None, 301)));
+        assert!(!gate.look(Grey::of(&picture(Some(180), 300))));
+        assert!(gate.look(Grey::of(&picture(None, 301))));
     }
 
     #[test]
     fn another_size_and_tiny_pictures_are_taken() {
         let mut gate = MotionGate::default();
         for (width, height) in [(640, 480), (1, 1), (2, 700), (96, 96), (1280, 720)] {
-            assert!(gate.look(&RgbImage::new(width, height)));
-            assert!(!gate.look(&RgbImage::new(width, height)));
+            assert!(gate.look(Grey::of(&RgbImage::new(width, height))));
+            assert!(!gate.look(Grey::of(&RgbImage::new(width, height))));
         }
     }
 }

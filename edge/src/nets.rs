@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vong_models::detect::ObjectDetector;
 use vong_models::face::{FaceDetector, FaceEmbedder};
 use vong_models::plate::{PlateReader, PlateReaderOptions};
-use vong_models::{Manifest, ModelError, Store};
+use vong_models::{Job, Manifest, ModelError, Store};
 
 /// Which models a device needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +29,38 @@ impl Needs {
             faces: any(|c| c.faces.is_some()),
             plates: any(|c| c.plates.is_some()),
         }
+    }
+}
+
+/// Which form of a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Precision {
+    /// The manifest's default: 8 bits where accuracy holds.
+    #[default]
+    Default,
+    /// 32-bit floats throughout.
+    F32,
+}
+
+impl Precision {
+    /// The models of a configuration in this form.
+    ///
+    /// # Errors
+    /// When the manifest does not know one.
+    pub fn apply(self, manifest: &Manifest, config: &ModelsConfig) -> Result<ModelsConfig, ModelError> {
+        if self == Self::Default {
+            return Ok(config.clone());
+        }
+        let full = |job: Job, id: &Option<String>| {
+            let model = manifest.model(job, id.as_deref())?;
+            Ok::<_, ModelError>(Some(model.eight_bit_of.clone().unwrap_or_else(|| model.id.clone())))
+        };
+        Ok(ModelsConfig {
+            manifest: config.manifest.clone(),
+            objects: full(Job::Objects, &config.objects)?,
+            faces: full(Job::Faces, &config.faces)?,
+            embedding: full(Job::Embedding, &config.embedding)?,
+        })
     }
 }
 

@@ -1,101 +1,26 @@
-//! The wiring of the appliance, from the cameras to the broker. Invariant: a decision is in the outbox before anything
-//! acts on it; where the disk refuses it, the camera waits and says so. A camera that fails, fails alone.
+//! The wiring of the appliance, from the cameras to the broker; how the cameras work is in `device`. Invariant: a
+//! decision is in the outbox before anything acts on it.
 
 use crate::camera::{CameraChain, Lists};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{CameraConfig, Config};
+use crate::config::Config;
+use crate::device::{Camera, Device, Summary, watch};
 use crate::identify::{Gallery, PlateLists};
 use crate::nets::{Needs, Nets};
-use crate::outbox::{Draft, Outbox};
-use crate::publish::{LatestViews, Publisher};
-use crate::schedule::{Schedule, Work};
-use crate::source::{self, Frame, Next, SourceOptions};
+use crate::outbox::Outbox;
+use crate::publish::Publisher;
 use crate::sync::Watchlists;
 use crate::telemetry::{CameraTelemetry, rss_mib};
 use anyhow::Context;
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vong_models::{Manifest, Store};
-use vong_wire::{BootId, CameraStatus, Health, WatchlistBundle};
+use vong_wire::{BootId, Health, WatchlistBundle};
 
 /// How long `run --once` waits for central to commit what was seen.
 const DRAIN_WITHIN: Duration = Duration::from_secs(60);
-/// Between attempts to write a decision to a disk that refuses it.
-const DISK_RETRY: Duration = Duration::from_secs(1);
-
-/// What a run did, printed at its end.
-#[derive(Debug, Serialize)]
-pub struct Summary {
-    /// Messages put into the outbox, by kind.
-    pub decided: Decided,
-    /// Messages that central has not acknowledged.
-    pub unacknowledged: u64,
-    /// By camera.
-    pub cameras: BTreeMap<String, CameraSummary>,
-}
-
-/// Messages by kind.
-#[derive(Debug, Default, Serialize)]
-pub struct Decided {
-    /// Events.
-    pub events: u64,
-    /// Alerts.
-    pub alerts: u64,
-    /// Pictures of alerts.
-    pub evidence: u64,
-    /// Minutes of lines.
-    pub counts: u64,
-}
-
-/// What a camera did.
-#[derive(Debug, Serialize)]
-pub struct CameraSummary {
-    /// Frames that came.
-    pub frames: u64,
-    /// Frames that nobody looked at, because a newer one came first.
-    pub frames_replaced: u64,
-    /// From the first frame to the last decision, s.
-    pub wall_s: f64,
-    /// Length of what was played, by the frames' own clock, s.
-    pub played_s: f64,
-}
-
-/// A camera as its workers share it.
-struct Camera {
-    config: CameraConfig,
-    telemetry: Arc<CameraTelemetry>,
-    chain: Mutex<CameraChain>,
-    span: Mutex<Span>,
-}
-
-#[derive(Debug, Default)]
-struct Span {
-    first: Option<(Instant, i64)>,
-    last: Option<(Instant, i64)>,
-}
-
-/// What all threads of a device share.
-struct Device {
-    cameras: Vec<Camera>,
-    schedule: Schedule<Seen>,
-    outbox: Arc<Outbox>,
-    views: Arc<LatestViews>,
-    lists: Mutex<Arc<Lists>>,
-    decided: [AtomicU64; 4],
-    runtime: tokio::runtime::Handle,
-    stop: CancellationToken,
-}
-
-/// A frame, or a cut before it.
-struct Seen {
-    frame: Frame,
-    after_cut: bool,
-}
 
 /// Watches the cameras of a configuration until `stop`, or with `once` until every file has ended and central has
 /// committed what was seen.
@@ -128,23 +53,10 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
             let totals = outbox.totals(&camera.id, &line.id, clock.now_ms()).await?;
             chain.show_totals(&line.id, totals.entered, totals.left);
         }
-        cameras.push(Camera {
-            config: camera.clone(),
-            telemetry,
-            chain: Mutex::new(chain),
-            span: Mutex::default(),
-        });
+        cameras.push(Camera::new(camera.clone(), telemetry, chain));
     }
-    let device = Arc::new(Device {
-        schedule: Schedule::new(cameras.len()),
-        cameras,
-        outbox: outbox.clone(),
-        views: Arc::new(LatestViews::default()),
-        lists: Mutex::new(Arc::new(prepare(&watchlists.current(), embedding.as_ref()))),
-        decided: Default::default(),
-        runtime: tokio::runtime::Handle::current(),
-        stop: stop.clone(),
-    });
+    let lists = prepare(&watchlists.current(), embedding.as_ref());
+    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, stop.clone()));
 
     let (bundles, incoming) = mpsc::channel(4);
     let publisher_stop = CancellationToken::new();
@@ -186,193 +98,6 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     Ok(summary)
 }
 
-/// Runs the camera threads and the workers until all cameras have ended or the device is to stop.
-async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
-    let mut threads = Vec::new();
-    for (index, nets) in nets.into_iter().enumerate() {
-        let device = device.clone();
-        let worker = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(worker.spawn(move || work(&device, nets))?);
-    }
-    let mut readers = Vec::new();
-    for index in 0..device.cameras.len() {
-        let (device, clock) = (device.clone(), clock.clone());
-        let reader = std::thread::Builder::new().name(format!("camera-{}", device.cameras[index].config.id));
-        readers.push(reader.spawn(move || read(&device, index, clock))?);
-    }
-    tokio::task::spawn_blocking(move || {
-        for reader in readers {
-            reader.join().map_err(|_| anyhow::anyhow!("a camera thread panicked"))?;
-        }
-        for thread in threads {
-            thread.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
-        }
-        Ok(())
-    })
-    .await?
-}
-
-/// Reads one camera until it ends or the device stops.
-fn read(device: &Device, index: usize, clock: Arc<dyn Clock>) {
-    let Camera { config, telemetry, .. } = &device.cameras[index];
-    let options = SourceOptions {
-        size: None,
-        max_fps: Some(config.max_fps),
-        stop: device.stop.clone(),
-    };
-    let opened = config
-        .source()
-        .map(|source| source::open(config.id.as_str(), &source, config.repeat, options, clock));
-    let mut camera = match opened {
-        Some(Ok(camera)) => camera,
-        Some(Err(cause)) => return device.give_up(index, &cause),
-        None => return device.schedule.end(index),
-    };
-    let (mut frame, mut after_cut) = (Frame::default(), false);
-    loop {
-        match camera.next(&mut frame) {
-            Ok(Next::Frame) => {
-                if telemetry.set_status(CameraStatus::Live) {
-                    tracing::info!(camera = %config.id, "frames arrive");
-                }
-                let seen = Seen {
-                    frame: frame.clone(),
-                    after_cut: std::mem::take(&mut after_cut),
-                };
-                telemetry.frame(device.schedule.put(index, seen));
-            }
-            Ok(Next::Cut) => after_cut = true,
-            Ok(Next::Lost(cause)) => {
-                after_cut = true;
-                if telemetry.set_status(CameraStatus::Degraded {
-                    reason: cause.to_string(),
-                }) {
-                    tracing::warn!(camera = %config.id, %cause, "no frames; trying again");
-                }
-            }
-            Ok(Next::Ended) => {
-                telemetry.set_status(CameraStatus::Ended);
-                return device.schedule.end(index);
-            }
-            Err(cause) => return device.give_up(index, &cause),
-        }
-    }
-}
-
-/// Takes the cameras in turn until the schedule closes.
-fn work(device: &Device, mut nets: Nets) {
-    while let Some((index, work)) = device.schedule.take() {
-        let camera = &device.cameras[index];
-        let lists = device.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut chain = camera.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        let drafts = match work {
-            Work::End => chain.finish(&lists),
-            Work::Frame(Seen { frame, after_cut }) => {
-                let mut drafts = if after_cut { chain.finish(&lists) } else { Vec::new() };
-                match chain.frame(&frame, &mut nets, &lists) {
-                    Ok(new) => drafts.extend(new),
-                    Err(cause) => {
-                        camera.telemetry.count("frames_failed", 1);
-                        let reason = cause.to_string();
-                        if camera.telemetry.set_status(CameraStatus::Degraded { reason }) {
-                            tracing::error!(camera = %camera.config.id, %cause, "a frame could not be worked on");
-                        }
-                    }
-                }
-                if let Some(view) = chain.view(&frame) {
-                    device.views.put(view);
-                }
-                camera.note(frame.at_ms);
-                drafts
-            }
-        };
-        device.keep(drafts, camera);
-        drop(chain);
-        device.schedule.done(index);
-    }
-}
-
-impl Camera {
-    fn note(&self, at_ms: i64) {
-        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = (Instant::now(), at_ms);
-        span.first.get_or_insert(now);
-        span.last = Some(now);
-    }
-}
-
-impl Device {
-    /// Writes decisions to the outbox; where the disk refuses them, waits: a decision is never lost.
-    fn keep(&self, drafts: Vec<Draft>, camera: &Camera) {
-        if drafts.is_empty() {
-            return;
-        }
-        let start = Instant::now();
-        let mut said = false;
-        while let Err(cause) = self.runtime.block_on(self.outbox.append(drafts.clone())) {
-            if !std::mem::replace(&mut said, true) {
-                tracing::error!(camera = %camera.config.id, %cause, "a decision cannot be kept; this camera waits");
-            }
-            let reason = cause.to_string();
-            camera.telemetry.set_status(CameraStatus::Degraded { reason });
-            if self.stop.is_cancelled() {
-                return;
-            }
-            std::thread::sleep(DISK_RETRY);
-        }
-        camera
-            .telemetry
-            .count("outbox_wait_us", start.elapsed().as_micros() as u64);
-        for draft in &drafts {
-            let kind = match draft {
-                Draft::Event(_) => 0,
-                Draft::Alert(_) => 1,
-                Draft::Evidence { .. } => 2,
-                Draft::Count(_) => 3,
-            };
-            self.decided[kind].fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn give_up(&self, index: usize, cause: &source::SourceError) {
-        let camera = &self.cameras[index];
-        tracing::error!(camera = %camera.config.id, %cause, "this camera cannot work; the others go on");
-        camera.telemetry.set_status(CameraStatus::Degraded {
-            reason: cause.to_string(),
-        });
-        self.schedule.end(index);
-    }
-
-    fn summary(&self, unacknowledged: u64) -> Summary {
-        let [events, alerts, evidence, counts] = [0, 1, 2, 3].map(|kind| self.decided[kind].load(Ordering::Relaxed));
-        let camera = |camera: &Camera| {
-            let ever = camera.telemetry.ever();
-            let span = camera.span.lock().unwrap_or_else(PoisonError::into_inner);
-            let (wall_s, played_s) = match (span.first, span.last) {
-                (Some(first), Some(last)) => ((last.0 - first.0).as_secs_f64(), (last.1 - first.1) as f64 / 1e3),
-                _ => (0.0, 0.0),
-            };
-            let summary = CameraSummary {
-                frames: ever.frames,
-                frames_replaced: ever.frames_replaced,
-                wall_s,
-                played_s,
-            };
-            (camera.config.id.to_string(), summary)
-        };
-        Summary {
-            decided: Decided {
-                events,
-                alerts,
-                evidence,
-                counts,
-            },
-            unacknowledged,
-            cameras: self.cameras.iter().map(camera).collect(),
-        }
-    }
-}
-
 /// A publisher that cannot read its outbox tries again: the disk may come back.
 async fn keep_publishing(mut publisher: Publisher) {
     let mut backoff = crate::publish::Backoff::default();
@@ -394,8 +119,7 @@ async fn take_bundles(
     while let Some(bundle) = incoming.recv().await {
         match watchlists.replace(bundle) {
             Ok(true) => {
-                let lists = Arc::new(prepare(&watchlists.current(), embedding.as_ref()));
-                *device.lists.lock().unwrap_or_else(PoisonError::into_inner) = lists;
+                device.set_lists(prepare(&watchlists.current(), embedding.as_ref()));
                 tracing::info!(version = watchlists.current().version, "watchlists are in force");
             }
             Ok(false) => tracing::debug!("watchlists came that are not newer"),

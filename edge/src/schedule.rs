@@ -51,10 +51,10 @@ impl<F> Schedule<F> {
         }
     }
 
-    /// Puts a frame in its camera's place; says whether it replaced one that nobody had taken.
-    pub fn put(&self, camera: usize, frame: F) -> bool {
+    /// Puts a frame in its camera's place; hands back the one that it replaced, which nobody had taken.
+    pub fn put(&self, camera: usize, frame: F) -> Option<F> {
         let mut place = self.place(camera);
-        let replaced = place.frame.replace(frame).is_some();
+        let replaced = place.frame.replace(frame);
         self.queue(camera, &mut place);
         replaced
     }
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn the_newest_frame_wins_and_the_end_comes_last() {
         let schedule = Schedule::new(1);
-        assert!(!schedule.put(0, 1));
-        assert!(schedule.put(0, 2));
+        assert_eq!(schedule.put(0, 1), None);
+        assert_eq!(schedule.put(0, 2), Some(1));
         schedule.end(0);
         assert_eq!(schedule.take(), Some((0, Work::Frame(2))));
         schedule.done(0);

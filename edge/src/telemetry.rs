@@ -20,6 +20,42 @@ struct Inner {
     ever: Counted,
 }
 
+/// How long something took, by powers of the fourth root of two, from a tenth of a millisecond: memory stays the same
+/// however often it is noted.
+#[derive(Debug, Clone)]
+pub struct Durations([u32; 80]);
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self([0; 80])
+    }
+}
+
+impl Durations {
+    const LEAST_MS: f64 = 0.1;
+
+    fn note(&mut self, took: Duration) {
+        let steps = (took.as_secs_f64() * 1e3 / Self::LEAST_MS).max(1.0).log2() * 4.0;
+        self.0[(steps as usize).min(79)] += 1;
+    }
+
+    /// Takes in those of another.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own += other);
+    }
+
+    /// What this share of them stayed below, ms; at most a fifth too much.
+    pub fn share_ms(&self, share: f64) -> f64 {
+        let all: u64 = self.0.iter().map(|n| u64::from(*n)).sum();
+        let mut left = (share * all as f64).ceil() as u64;
+        let bucket = self.0.iter().position(|n| {
+            left = left.saturating_sub(u64::from(*n));
+            left == 0
+        });
+        Self::LEAST_MS * 2_f64.powf((bucket.unwrap_or(79) + 1) as f64 / 4.0)
+    }
+}
+
 /// Counters and times of a period.
 #[derive(Debug, Default, Clone)]
 pub struct Counted {
@@ -29,7 +65,10 @@ pub struct Counted {
     pub frames_replaced: u64,
     /// By name.
     pub counters: BTreeMap<&'static str, u64>,
-    stages: BTreeMap<&'static str, (u64, Duration)>,
+    /// From the arrival of a frame until what follows from it is in the outbox.
+    pub decided: Durations,
+    /// Runs and time by stage.
+    pub stages: BTreeMap<&'static str, (u64, Duration)>,
 }
 
 impl CameraTelemetry {
@@ -53,6 +92,11 @@ impl CameraTelemetry {
             counted.frames += 1;
             counted.frames_replaced += u64::from(replaced);
         });
+    }
+
+    /// What follows from a frame is in the outbox, so long after it came.
+    pub fn decided(&self, took: Duration) {
+        self.lock().each(|counted| counted.decided.note(took));
     }
 
     /// Something happened `times` times.
@@ -150,6 +194,16 @@ pub fn disk_free_mib(folder: &std::path::Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_of_durations_are_near() {
+        let mut durations = Durations::default();
+        (1..=1000).for_each(|ms| durations.note(Duration::from_millis(ms)));
+        for (share, ms) in [(0.5, 500.0), (0.99, 990.0)] {
+            let found = durations.share_ms(share);
+            assert!((ms..ms * 1.2).contains(&found), "{found} for {ms}");
+        }
+    }
 
     #[test]
     fn a_health_message_holds_what_is_new_and_the_totals_stay() {

@@ -1,5 +1,6 @@
-//! The program `vong-models`: fetch, verify, list. Bad input: exit status 2 and one line.
+//! The program `vong-models`: fetch, verify, calibrate, list. Bad input: exit status 2 and one line.
 
+use crate::calibrate;
 use crate::fetch::{self, Condition};
 use crate::manifest::Manifest;
 use crate::store::Store;
@@ -24,6 +25,18 @@ enum Command {
     Fetch,
     /// Compares every file of the store with the manifest.
     Verify,
+    /// Measures the ranges by which a detector of objects is made one of 8 bits, on pictures of a folder.
+    Calibrate {
+        /// The model.
+        #[arg(long)]
+        model: Option<String>,
+        /// A folder of JPEG and PNG pictures that no accuracy is measured on.
+        #[arg(long)]
+        pictures: PathBuf,
+        /// Where the ranges go.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Says which models there are, from which package, under which licence.
     List,
 }
@@ -43,7 +56,7 @@ pub fn main() -> std::process::ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     let store = cli.store.as_ref().map_or_else(Store::locate, Store::at);
     let manifest = Manifest::load(None)?;
-    match cli.command {
+    match &cli.command {
         Command::Fetch => {
             let fetched = fetch::fetch(&store, &manifest)?;
             println!(
@@ -55,6 +68,17 @@ fn run(cli: &Cli) -> Result<()> {
             Ok(())
         }
         Command::Verify => verify(&store, &manifest),
+        Command::Calibrate { model, pictures, out } => {
+            let ranges = calibrate::measure(&store, &manifest, model.as_deref(), pictures)?;
+            calibrate::write(&ranges, out)?;
+            println!(
+                "{}: {} ranges of {} pictures",
+                out.display(),
+                ranges.ranges.len(),
+                ranges.pictures
+            );
+            Ok(())
+        }
         Command::List => {
             list(&manifest);
             Ok(())

@@ -4,6 +4,7 @@
 //! Invariant: nothing is loaded whose hash is not the one in `manifest.toml` (or in a site's own manifest).
 //! Only `session.rs` names `ort`.
 
+pub mod calibrate;
 pub mod cli;
 pub mod convert;
 pub mod detect;

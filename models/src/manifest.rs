@@ -100,6 +100,9 @@ pub struct Model {
     /// Where the five points of a face go, px of the chip.
     #[serde(default)]
     pub template: Option<[[f32; 2]; 5]>,
+    /// Id of the model of 32-bit floats that this one was made of.
+    #[serde(default)]
+    pub eight_bit_of: Option<String>,
     /// Cosine similarity from which two embeddings are one person, unless a list has its own.
     #[serde(default)]
     pub threshold: Option<f32>,

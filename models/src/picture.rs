@@ -7,12 +7,14 @@ use fast_image_resize as fr;
 use image::RgbImage;
 
 /// Values of a pixel as a model wants them: planes, then mean and deviation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Normalise {
     swap: bool,
     mean: [f32; 3],
     scale: [f32; 3],
     pad: [f32; 3],
+    /// What each of the 256 values becomes, by plane: a look into a table costs less than the arithmetic.
+    table: Box<[[f32; 256]; 3]>,
 }
 
 impl Normalise {
@@ -20,11 +22,22 @@ impl Normalise {
     pub fn of(model: &Model) -> Self {
         let scale = model.std.map(|std| 1.0 / std);
         let pad = std::array::from_fn(|plane| (model.pad[plane] - model.mean[plane]) * scale[plane]);
+        Self::new(model.order == Order::Bgr, model.mean, scale, pad)
+    }
+
+    fn new(swap: bool, mean: [f32; 3], scale: [f32; 3], pad: [f32; 3]) -> Self {
+        let mut table = Box::new([[0.0; 256]; 3]);
+        for (plane, values) in table.iter_mut().enumerate() {
+            for (value, entry) in values.iter_mut().enumerate() {
+                *entry = (value as f32 - mean[plane]) * scale[plane];
+            }
+        }
         Self {
-            swap: model.order == Order::Bgr,
-            mean: model.mean,
+            swap,
+            mean,
             scale,
             pad,
+            table,
         }
     }
 
@@ -128,6 +141,19 @@ impl Scaler {
             width <= tensor.0 && height <= tensor.1 && out.len() == tensor.0 * tensor.1 * 3,
             "the tensor holds it"
         );
+        let placement = Placement {
+            scale_x: width as f32 / region.width as f32,
+            scale_y: height as f32 / region.height as f32,
+            left: region.x as f32,
+            top: region.y as f32,
+        };
+        if to == (region.width as usize, region.height as usize) {
+            // It has the size already: a camera that is only counted delivers it so.
+            let stride = picture.width() as usize * 3;
+            let first = region.y as usize * stride + region.x as usize * 3;
+            write_planes(&picture.as_raw()[first..], stride, to, tensor, normalise, out);
+            return placement;
+        }
         self.scaled.resize(width * height * 3, 0);
         let shrink = (region.width as f32 / width as f32).max(region.height as f32 / height as f32);
         let algorithm = if shrink > 2.0 {
@@ -150,32 +176,49 @@ impl Scaler {
         self.resizer
             .resize(&source, &mut target, &options)
             .expect("the region lies in the picture");
-        write_planes(&self.scaled, to, tensor, normalise, out);
-        Placement {
-            scale_x: width as f32 / region.width as f32,
-            scale_y: height as f32 / region.height as f32,
-            left: region.x as f32,
-            top: region.y as f32,
-        }
+        write_planes(&self.scaled, width * 3, to, tensor, normalise, out);
+        placement
     }
 }
 
-fn write_planes(pixels: &[u8], from: (usize, usize), tensor: (usize, usize), normalise: &Normalise, out: &mut [f32]) {
+/// Colour order, normalisation, planes and margin in one pass over the pixels; `stride` is the bytes of a row.
+fn write_planes(
+    pixels: &[u8],
+    stride: usize,
+    from: (usize, usize),
+    tensor: (usize, usize),
+    normalise: &Normalise,
+    out: &mut [f32],
+) {
     let (width, height) = from;
-    for (plane, values) in out.chunks_exact_mut(tensor.0 * tensor.1).enumerate() {
-        let (mean, scale, pad) = (normalise.mean[plane], normalise.scale[plane], normalise.pad[plane]);
-        let channel = normalise.channel(plane);
-        for (y, row) in values.chunks_exact_mut(tensor.0).enumerate() {
-            if y >= height {
-                row.fill(pad);
-                continue;
+    let (first, rest) = out.split_at_mut(tensor.0 * tensor.1);
+    let (second, third) = rest.split_at_mut(tensor.0 * tensor.1);
+    let mut planes = [first, second, third];
+    if normalise.swap {
+        planes.reverse();
+    }
+    // By channel of the picture, red first.
+    let plane_of = |channel: usize| if normalise.swap { 2 - channel } else { channel };
+    let [red, green, blue] = [0, 1, 2].map(|channel| &normalise.table[plane_of(channel)]);
+    let pads = [0, 1, 2].map(|channel| normalise.pad[plane_of(channel)]);
+    let [reds, greens, blues] = planes;
+    let rows = reds
+        .chunks_exact_mut(tensor.0)
+        .zip(greens.chunks_exact_mut(tensor.0))
+        .zip(blues.chunks_exact_mut(tensor.0));
+    for (y, ((reds, greens), blues)) in rows.enumerate() {
+        let inside = if y < height { width } else { 0 };
+        if inside > 0 {
+            let (source, _) = pixels[y * stride..y * stride + width * 3].as_chunks::<3>();
+            let values = reds.iter_mut().zip(greens.iter_mut()).zip(blues.iter_mut());
+            for (((r, g), b), pixel) in values.zip(source) {
+                *r = red[usize::from(pixel[0])];
+                *g = green[usize::from(pixel[1])];
+                *b = blue[usize::from(pixel[2])];
             }
-            let (inside, margin) = row.split_at_mut(width);
-            let source = &pixels[y * width * 3..(y + 1) * width * 3];
-            for (value, pixel) in inside.iter_mut().zip(source.chunks_exact(3)) {
-                *value = (f32::from(pixel[channel]) - mean) * scale;
-            }
-            margin.fill(pad);
+        }
+        for (row, pad) in [reds, greens, blues].into_iter().zip(pads) {
+            row[inside..].fill(pad);
         }
     }
 }
@@ -277,12 +320,9 @@ fn bilinear(picture: &RgbImage, x: f32, y: f32) -> [f32; 3] {
 mod tests {
     use super::*;
 
-    const PLAIN: Normalise = Normalise {
-        swap: false,
-        mean: [0.0; 3],
-        scale: [1.0; 3],
-        pad: [7.0; 3],
-    };
+    fn plain(swap: bool) -> Normalise {
+        Normalise::new(swap, [0.0; 3], [1.0; 3], [7.0; 3])
+    }
 
     fn ramp(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 9]))
@@ -297,12 +337,11 @@ mod tests {
             width: 4,
             height: 4,
         };
-        let placement = scaler.place(&ramp(64, 64), region, (4, 4), (8, 6), &PLAIN, &mut out);
+        let placement = scaler.place(&ramp(64, 64), region, (4, 4), (8, 6), &plain(false), &mut out);
         assert_eq!((out[0], out[3], out[4]), (10.0, 13.0, 7.0));
         assert_eq!((out[48], out[48 + 8 * 3], out[48 + 8 * 4]), (20.0, 23.0, 7.0));
         assert_eq!(placement.point(2.0, 1.0), PointPx { x: 12.0, y: 21.0 });
-        let swapped = Normalise { swap: true, ..PLAIN };
-        scaler.place(&ramp(64, 64), region, (4, 4), (8, 6), &swapped, &mut out);
+        scaler.place(&ramp(64, 64), region, (4, 4), (8, 6), &plain(true), &mut out);
         assert_eq!((out[0], out[96]), (9.0, 10.0));
     }
 
@@ -344,7 +383,7 @@ mod tests {
             ty: 0.0,
         };
         let mut out = vec![0.0; 4 * 2 * 3];
-        still.warp(&ramp(4, 2), 4, 2, true, &PLAIN, &mut out);
+        still.warp(&ramp(4, 2), 4, 2, true, &plain(false), &mut out);
         assert_eq!(out[..4], [3.0, 2.0, 1.0, 0.0]);
     }
 

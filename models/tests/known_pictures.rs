@@ -135,7 +135,7 @@ fn what_is_missing_or_wrong_is_named() {
         error.contains("nanodet") && error.contains("vong-models fetch"),
         "{error}"
     );
-    std::fs::write(store.file("nanodet-g-416.onnx"), b"another file").unwrap();
+    std::fs::write(store.file("nanodet-g-416-u8.onnx"), b"another file").unwrap();
     let error = ObjectDetector::open(&store, &manifest, None, 1)
         .unwrap_err()
         .to_string();

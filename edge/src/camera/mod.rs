@@ -24,8 +24,10 @@ use std::sync::Arc;
 use vong_models::ModelError;
 use vong_wire::{BootId, Crossing, Direction, LineId, UnixMs, View, ViewBox, ViewHeader, ViewLine};
 
-/// Between two views for the operator's page.
-const VIEW_EVERY_MS: UnixMs = 500;
+/// Between two views for the operator's page, while something moves and while nothing does.
+const VIEW_EVERY_MS: UnixMs = 1_000;
+const STILL_VIEW_EVERY_MS: UnixMs = 5_000;
+const STILL_AFTER_MS: f64 = 3_000.0;
 /// A line shows for so long that it was crossed.
 const FLASH_MS: UnixMs = 1_000;
 
@@ -62,6 +64,11 @@ pub struct CameraChain {
     last_view_ms: Option<UnixMs>,
 }
 
+fn follower(config: &CameraConfig) -> Follower {
+    let lines = config.lines.iter().map(|line| line.points).collect();
+    Follower::new(TrackerConfig::default(), config.every_frame).with_lines(lines)
+}
+
 impl CameraChain {
     /// The stages that a camera's configuration asks for.
     pub fn new(config: CameraConfig, boot: BootId, telemetry: Arc<CameraTelemetry>) -> Self {
@@ -73,7 +80,7 @@ impl CameraChain {
             minutes: Minutes::new(boot, config.id.clone(), lines.clone().collect()),
             shown: lines.map(|line| (line, Shown::default())).collect(),
             telemetry,
-            follower: Follower::new(TrackerConfig::default(), false),
+            follower: follower(&config),
             counters: Vec::new(),
             picture_size: (0, 0),
             faces,
@@ -97,7 +104,7 @@ impl CameraChain {
     }
 
     /// Works on one frame; what is decided must be in the outbox before anything acts on it.
-    pub fn frame(&mut self, frame: &Frame, nets: &mut Nets, lists: &Lists) -> Result<Vec<Draft>, ModelError> {
+    pub fn frame(&mut self, frame: &mut Frame, nets: &mut Nets, lists: &Lists) -> Result<Vec<Draft>, ModelError> {
         let mut drafts = self.minutes.frame(frame.at_ms);
         self.fit_to(frame, &mut drafts);
         self.last_frame = (frame.at_ms, frame.at_s);
@@ -106,9 +113,15 @@ impl CameraChain {
             let looked = self
                 .follower
                 .step(frame, objects, &mut |stage, work| telemetry.timed(stage, work))?;
-            telemetry.count("frames_still", u64::from(looked == Looked::Still));
+            match looked {
+                Looked::Detected => {}
+                Looked::Still => telemetry.count("frames_still", 1),
+                Looked::Paced => telemetry.count("frames_paced", 1),
+            }
             self.count(frame, &mut drafts);
-            if let (Some(faces), Some((detector, embedder))) = (&mut self.faces, &mut nets.faces) {
+            if let (Some(faces), Some((detector, embedder))) = (&mut self.faces, &mut nets.faces)
+                && looked == Looked::Detected
+            {
                 let seen = faces.frame(
                     frame,
                     self.follower.tracks(),
@@ -136,7 +149,7 @@ impl CameraChain {
     pub fn finish(&mut self, lists: &Lists) -> Vec<Draft> {
         let mut drafts = Vec::new();
         self.finish_counting(&mut drafts);
-        self.follower = Follower::new(TrackerConfig::default(), false);
+        self.follower = follower(&self.config);
         if let Some(faces) = &mut self.faces {
             faces.forget();
         }
@@ -161,7 +174,7 @@ impl CameraChain {
 
     /// Counters work in pixels: a picture of another size begins them anew.
     fn fit_to(&mut self, frame: &Frame, drafts: &mut Vec<Draft>) {
-        let size = frame.image.dimensions();
+        let size = frame.size();
         if size == self.picture_size {
             return;
         }
@@ -216,14 +229,21 @@ impl CameraChain {
     }
 
     /// A picture for the operator's page, where the last one is old enough.
-    pub fn view(&mut self, frame: &Frame) -> Option<View> {
+    pub fn view(&mut self, frame: &mut Frame) -> Option<View> {
+        let moved_ms = (frame.at_s - self.follower.moved_s()) * 1e3;
+        let every_ms = if moved_ms < STILL_AFTER_MS {
+            VIEW_EVERY_MS
+        } else {
+            STILL_VIEW_EVERY_MS
+        };
         let due = self
             .last_view_ms
-            .is_none_or(|last| !(0..VIEW_EVERY_MS).contains(&(frame.at_ms - last)));
+            .is_none_or(|last| !(0..every_ms).contains(&(frame.at_ms - last)));
         if !due {
             return None;
         }
         self.last_view_ms = Some(frame.at_ms);
+        frame.develop();
         let jpeg = self.telemetry.timed("view", || pictures::view(&frame.image))?;
         let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
         let share = |b: &vong_models::BBoxPx| {

@@ -70,13 +70,14 @@ impl PlateStage {
     /// Reads where and when it is due, and says which plates are newly decided.
     pub(super) fn frame(
         &mut self,
-        frame: &Frame,
+        frame: &mut Frame,
         tracks: &[Track],
         reader: &mut PlateReader,
         telemetry: &CameraTelemetry,
     ) -> Result<Vec<Decided>, ModelError> {
         if self.is_due(frame.at_s) {
             self.last_read_s = Some(frame.at_s);
+            frame.develop();
             self.read(frame, tracks, reader, telemetry)?;
         } else {
             telemetry.count("plate_reads_put_off", 1);

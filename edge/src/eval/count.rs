@@ -47,7 +47,7 @@ impl From<Class> for CountedClass {
 }
 
 /// Reads a line.
-fn line(text: &str) -> Result<Line, String> {
+pub(crate) fn line(text: &str) -> Result<Line, String> {
     let form = "give four numbers from 0 to 1: x1,y1,x2,y2";
     let values: Result<Vec<f32>, _> = text.split(',').map(|value| value.trim().parse()).collect();
     let values = values.map_err(|_| form.to_owned())?;
@@ -75,8 +75,8 @@ pub fn run(args: &CountArgs) -> anyhow::Result<serde_json::Value> {
         detail: args.detail,
         ..Counts::default()
     };
-    let followed = follow(&args.follow, |at_s, picture, tracks| {
-        let counter = counter.get_or_insert_with(|| LineCounter::new(&spec, picture.width(), picture.height()));
+    let followed = follow(&args.follow, vec![args.line], |at_s, size, tracks| {
+        let counter = counter.get_or_insert_with(|| LineCounter::new(&spec, size.0, size.1));
         counts.add(counter.update(at_s, tracks));
     })?;
     if let Some(counter) = &mut counter {
@@ -124,7 +124,7 @@ impl Counts {
 }
 
 /// Rounds to 1/`parts`.
-pub(super) fn round(value: f64, parts: f64) -> f64 {
+pub(crate) fn round(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
 

@@ -4,14 +4,13 @@
 use super::usage::{Spent, Usage};
 use anyhow::Context;
 use clap::Args;
-use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vong_models::detect::ObjectDetector;
 use vong_models::{Manifest, Store};
 
 use crate::follow::{Follower, untimed};
-use crate::source::{FileOptions, FileSource, Frame, Next, Source};
+use crate::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions};
 use crate::track::{Track, TrackerConfig};
 
 /// How a clip is looked at.
@@ -45,22 +44,37 @@ pub struct Followed {
     pub spent: Spent,
 }
 
-/// Follows what is in a clip; `each` is given the time of a frame, its picture and the tracks.
+/// Follows what is in a clip, in pictures of the size that a camera which only counts these lines has; without lines, in
+/// full pictures. `each` is given the time of a frame, its size and the tracks.
 ///
 /// # Errors
 /// When the models or the clip cannot be read.
-pub fn follow(args: &FollowArgs, mut each: impl FnMut(f64, &RgbImage, &[Track])) -> anyhow::Result<Followed> {
+pub fn follow(
+    args: &FollowArgs,
+    lines: Vec<[f32; 4]>,
+    mut each: impl FnMut(f64, (u32, u32), &[Track]),
+) -> anyhow::Result<Followed> {
     // The first frame first: a clip's faults show at once, the model takes a second to load.
-    let mut source = FileSource::open(&args.video, FileOptions::default())?;
-    let mut frame = Frame::default();
-    let mut next = source.next(&mut frame)?;
+    FileSource::open(&args.video, FileOptions::default())?.next(&mut Frame::default())?;
     let mut detector = open_detector(args.models.as_deref(), args.detector.as_deref(), args.threads)?;
-    let mut follower = Follower::new(TrackerConfig::default(), args.every_frame);
+    let within = (!lines.is_empty()).then(|| detector.size().map(|side| side as u32).into());
+    let options = FileOptions {
+        source: SourceOptions {
+            within,
+            raw: true,
+            ..SourceOptions::default()
+        },
+        ..FileOptions::default()
+    };
+    let mut follower = Follower::new(TrackerConfig::default(), args.every_frame).with_lines(lines);
     let mut frames = 0;
     let (usage, start) = (Usage::now(), Instant::now());
+    let mut source = FileSource::open(&args.video, options)?;
+    let mut frame = Frame::default();
+    let mut next = source.next(&mut frame)?;
     while let Next::Frame = next {
-        follower.step(&frame, &mut detector, &mut untimed)?;
-        each(frame.at_s, &frame.image, follower.tracks());
+        follower.step(&mut frame, &mut detector, &mut untimed)?;
+        each(frame.at_s, frame.size(), follower.tracks());
         frames += 1;
         next = source.next(&mut frame)?;
     }

@@ -49,8 +49,8 @@ pub fn run(args: &TrackArgs) -> anyhow::Result<serde_json::Value> {
     let truth = Truth::load(&args.truth)?;
     let mut picture_size = (0, 0);
     let mut found: Vec<Vec<Labelled>> = Vec::new();
-    let followed = follow(&args.follow, |at_s, picture, tracks| {
-        picture_size = picture.dimensions();
+    let followed = follow(&args.follow, Vec::new(), |at_s, size, tracks| {
+        picture_size = size;
         let shown = tracks.iter().filter(|track| {
             let known = track.state != TrackState::New && track.class == ObjectClass::Person;
             known && at_s - track.last_seen_s <= SHOWN_UNSEEN_S

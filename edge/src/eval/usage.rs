@@ -10,6 +10,7 @@ const TICKS_PER_S: f64 = 100.0;
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     cpu_s: f64,
+    children_s: f64,
 }
 
 /// What was spent since that moment.
@@ -17,6 +18,8 @@ pub struct Usage {
 pub struct Spent {
     /// Processor time of this process and of its ended children, s.
     pub cpu_s: f64,
+    /// The children's share of it, s.
+    pub children_s: f64,
     /// Largest memory of this process since its start, MiB.
     pub rss_mib: u64,
 }
@@ -24,30 +27,34 @@ pub struct Spent {
 impl Usage {
     /// Now.
     pub fn now() -> Self {
+        let [own, children] = cpu_s(&fs::read_to_string("/proc/self/stat").unwrap_or_default());
         Self {
-            cpu_s: cpu_s(&fs::read_to_string("/proc/self/stat").unwrap_or_default()),
+            cpu_s: own + children,
+            children_s: children,
         }
     }
 
     /// What was spent up to now.
     pub fn until_now(&self) -> Spent {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let now = Self::now();
         Spent {
-            cpu_s: Self::now().cpu_s - self.cpu_s,
+            cpu_s: now.cpu_s - self.cpu_s,
+            children_s: now.children_s - self.children_s,
             rss_mib: peak_kib(&status) / 1024,
         }
     }
 }
 
-/// utime, stime, cutime and cstime: the 14th to 17th value, counted after the name in brackets, which may hold spaces.
-fn cpu_s(stat: &str) -> f64 {
+/// Time of this process and of its ended children: utime, stime, cutime and cstime, the 14th to 17th value, counted after the name in brackets, which may hold spaces.
+fn cpu_s(stat: &str) -> [f64; 2] {
     let values = stat.rsplit_once(')').map_or("", |(_, values)| values);
-    let ticks = values
+    let mut ticks = values
         .split_ascii_whitespace()
         .skip(11)
-        .take(4)
-        .filter_map(|value| value.parse::<f64>().ok());
-    ticks.sum::<f64>() / TICKS_PER_S
+        .map(|value| value.parse::<f64>().unwrap_or(0.0));
+    let mut next = || ticks.next().unwrap_or(0.0);
+    [next() + next(), next() + next()].map(|ticks| ticks / TICKS_PER_S)
 }
 
 fn peak_kib(status: &str) -> u64 {
@@ -63,8 +70,8 @@ mod tests {
     #[test]
     fn the_four_times_are_found_behind_any_name() {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 9 0 0 0 150 50 30 20 20 0 8 0 100 1 1";
-        assert!((cpu_s(stat) - 2.5).abs() < 1e-9);
-        assert!(cpu_s("").abs() < 1e-9);
+        assert_eq!(cpu_s(stat), [2.0, 0.5]);
+        assert_eq!(cpu_s(""), [0.0, 0.0]);
         assert_eq!(peak_kib("Name:\tx\nVmHWM:\t  262144 kB\nVmRSS:\t 1 kB\n"), 262_144);
     }
 }

@@ -1,5 +1,6 @@
-//! The faces of all lists, searched exactly. Embeddings lie row after row, so that a search is one pass over memory.
+//! The faces of all lists, searched exactly.
 
+use super::flat::{FlatRows, dot};
 use vong_models::face::Embedding;
 use vong_wire::{EntryId, ListId, ListKind, Severity, WatchlistBundle};
 
@@ -57,7 +58,7 @@ struct List {
     entries: Vec<EntryId>,
     /// Entry of each row.
     owner: Vec<u32>,
-    rows: Vec<f32>,
+    rows: FlatRows,
     /// Entry and vector of persons confirmed not to be it.
     negative: Vec<(u32, Vec<f32>)>,
 }
@@ -103,7 +104,7 @@ impl Gallery {
                 threshold: threshold.unwrap_or(default_threshold),
                 entries: Vec::new(),
                 owner: Vec::new(),
-                rows: Vec::new(),
+                rows: FlatRows::new(gallery.width),
                 negative: Vec::new(),
             };
             for entry in entries {
@@ -117,6 +118,7 @@ impl Gallery {
                 {
                     if gallery.width == 0 {
                         gallery.width = vector.len();
+                        taken.rows = FlatRows::new(gallery.width);
                     }
                     if vector.len() != gallery.width || vector.is_empty() {
                         faults.push(GalleryError::Length {
@@ -127,7 +129,7 @@ impl Gallery {
                         });
                     } else if positive {
                         taken.owner.push(index);
-                        taken.rows.extend_from_slice(vector);
+                        taken.rows.push(vector);
                     } else {
                         taken.negative.push((index, vector.clone()));
                     }
@@ -173,12 +175,11 @@ impl Gallery {
     pub fn vectors<'g>(&'g self, list: &ListId, entry: &EntryId) -> impl Iterator<Item = &'g [f32]> {
         let list = self.lists.iter().find(|candidate| candidate.id == *list);
         let wanted = list.and_then(|list| list.entries.iter().position(|id| id == entry));
-        let width = self.width.max(1);
         list.into_iter()
             .flat_map(move |list| {
                 let owners = list.owner.iter();
                 owners
-                    .zip(list.rows.chunks_exact(width))
+                    .zip(list.rows.rows())
                     .filter(move |(owner, _)| Some(**owner as usize) == wanted)
             })
             .map(|(_, row)| row)
@@ -187,19 +188,15 @@ impl Gallery {
 
 impl List {
     fn best(&self, probe: &[f32]) -> Option<FaceMatch> {
-        let similarities = self.rows.chunks_exact(probe.len()).map(|row| dot(row, probe));
-        let (owner, similarity) = similarities
-            .zip(&self.owner)
-            .filter(|(similarity, owner)| !self.denied(**owner, probe, *similarity))
-            .fold(None, |best: Option<(u32, f32)>, (similarity, owner)| match best {
-                Some((_, top)) if top >= similarity => best,
-                _ => Some((*owner, similarity)),
-            })?;
+        let may = |row: usize, similarity: f32| !self.denied(self.owner[row], probe, similarity);
+        let [nearest] = self.rows.nearest(probe, may);
+        let nearest = nearest?;
+        let owner = self.owner[nearest.row];
         Some(FaceMatch {
             list: self.id.clone(),
             entry: self.entries[owner as usize].clone(),
             severity: self.severity,
-            similarity,
+            similarity: nearest.similarity,
             threshold: self.threshold,
         })
     }
@@ -209,19 +206,6 @@ impl List {
             .iter()
             .any(|(entry, vector)| *entry == owner && dot(vector, probe) > similarity)
     }
-}
-
-/// Eight sums at a time, so that the compiler uses vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a8.zip(b8) {
-        for lane in 0..8 {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -310,13 +294,5 @@ mod tests {
                 })
                 .is_empty()
         );
-    }
-
-    #[test]
-    fn the_dot_product_is_the_plain_one() {
-        let a: Vec<f32> = (0..131).map(|i| (i as f32).sin()).collect();
-        let b: Vec<f32> = (0..131).map(|i| (i as f32).cos()).collect();
-        let plain: f32 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
-        assert!((dot(&a, &b) - plain).abs() < 1e-4);
     }
 }

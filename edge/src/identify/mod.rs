@@ -1,10 +1,13 @@
 //! Who is it, if anybody listed? Invariant: "unknown" is an answer; a list whose embeddings come from another model is
 //! never searched; a track is told once per entry.
 
+mod flat;
 mod gallery;
 mod plates;
+mod scan;
 mod vote;
 
+pub use flat::{FlatRows, Near};
 pub use gallery::{FaceMatch, Gallery, GalleryError};
 pub use plates::PlateLists;
 pub use vote::IdentityVote;

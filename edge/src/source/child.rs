@@ -1,10 +1,9 @@
-//! A decoding child: `ffmpeg`, which hands over raw RGB pictures on a pipe. Invariant: whatever happens, the child is
+//! A decoding child: `ffmpeg`, which hands over planes of raw pixels on a pipe. Invariant: whatever happens, the child is
 //! ended and reaped when this is dropped. Knows no cameras and no files, only arguments.
 
 use super::stderr::{self, Complaints, Head};
-use super::{SourceError, SourceOptions};
-use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
-use image::RgbImage;
+use super::{Frame, SourceError, SourceOptions};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
@@ -15,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_millis(100);
 /// A picture larger than this is not one: 100 megapixels.
 const PIXEL_LIMIT: u64 = 100_000_000;
+
+/// Frames that may be told before their pixels are taken.
+const HEADS: usize = 256;
 
 /// What came from the child.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(super) struct Decoder {
     complaints: Complaints,
     reader: Option<JoinHandle<()>>,
     stop: CancellationToken,
+    raw: bool,
 }
 
 impl Decoder {
@@ -67,7 +70,7 @@ impl Decoder {
                 "-fps_mode",
                 "passthrough",
                 "-pix_fmt",
-                "rgb24",
+                "yuv420p",
                 "-f",
                 "rawvideo",
                 "pipe:1",
@@ -82,7 +85,8 @@ impl Decoder {
             })?;
         let pixels = child.stdout.take().expect("standard output is a pipe");
         let errors = child.stderr.take().expect("standard error is a pipe");
-        let (sender, heads) = unbounded();
+        // The child waits for its pixels to be taken, so it is never so far ahead; a bounded queue allocates nothing.
+        let (sender, heads) = bounded(HEADS);
         let complaints = Complaints::default();
         let (kept, secret) = (complaints.clone(), stderr::secret_of(input));
         let reader = std::thread::Builder::new()
@@ -96,6 +100,7 @@ impl Decoder {
                 complaints,
                 reader: Some(reader),
                 stop: options.stop.clone(),
+                raw: options.raw,
             }),
             Err(cause) => {
                 let _ = child.kill();
@@ -109,7 +114,7 @@ impl Decoder {
     }
 
     /// Waits for the next picture, for `patience` at most.
-    pub(super) fn read(&mut self, image: &mut RgbImage, patience: Duration) -> Got {
+    pub(super) fn read(&mut self, frame: &mut Frame, patience: Duration) -> Got {
         let since = Instant::now();
         let head = loop {
             if self.stop.is_cancelled() {
@@ -125,13 +130,14 @@ impl Decoder {
         if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
             return Got::Ended;
         }
-        if (image.width(), image.height()) != (head.width, head.height) {
-            *image = RgbImage::new(head.width, head.height);
+        let room = frame.planes.room(head.width, head.height, head.coding);
+        if self.pixels.read_exact(room).is_err() {
+            return Got::Ended;
         }
-        match self.pixels.read_exact(image) {
-            Ok(()) => Got::Frame(head.pts_s),
-            Err(_) => Got::Ended,
+        if !self.raw {
+            frame.develop();
         }
+        Got::Frame(head.pts_s)
     }
 
     /// What the child said last. Complete once it has ended.
@@ -170,7 +176,11 @@ fn filters(options: &SourceOptions) -> String {
     if let Some((width, height)) = options.size {
         chain += &format!("scale={width}:{height}:flags=area,");
     }
-    chain + "format=rgb24,showinfo=checksum=0"
+    if let Some((width, height)) = options.within {
+        chain +=
+            &format!("scale='min({width},iw)':'min({height},ih)':force_original_aspect_ratio=decrease:flags=area,");
+    }
+    chain + "format=yuv420p,showinfo=checksum=0"
 }
 
 /// Waits, but not beyond the stop; says whether it may go on.

@@ -150,7 +150,7 @@ impl Source for FileSource {
         let Some(decoder) = &mut self.decoder else {
             return Ok(Next::Ended);
         };
-        let pts_s = match decoder.read(&mut frame.image, PATIENCE) {
+        let pts_s = match decoder.read(frame, PATIENCE) {
             Got::Frame(pts_s) => pts_s,
             Got::Ended => return self.ended(),
             Got::Stalled => {

@@ -11,11 +11,13 @@ mod stderr;
 mod tests;
 #[cfg(feature = "usb")]
 mod usb;
+mod yuv;
 
 pub use file::{FileOptions, FileSource, Pace};
 pub use rtsp::RtspSource;
 #[cfg(feature = "usb")]
 pub use usb::UsbSource;
+pub use yuv::{Coding, Grey, Planes};
 
 use crate::clock::Clock;
 use crate::config::CameraSource;
@@ -28,14 +30,44 @@ use vong_wire::UnixMs;
 /// One picture. Kept by the caller and filled again and again: its memory is reused.
 #[derive(Debug, Clone, Default)]
 pub struct Frame {
-    /// The pixels.
+    /// The pixels; where [`SourceOptions::raw`] was asked for, only after [`Frame::develop`].
     pub image: RgbImage,
+    /// The pixels as the decoder had them; empty where they are in `image`.
+    pub planes: Planes,
     /// When it was taken: of a file its start plus the place in it, of a camera the time of arrival.
     pub at_ms: UnixMs,
     /// The same in seconds since the first frame of this source: what trackers are given.
     pub at_s: f64,
     /// Counts the frames of this source from 0.
     pub seq: u64,
+}
+
+impl Frame {
+    /// Width and height, px.
+    pub fn size(&self) -> (u32, u32) {
+        if self.planes.is_empty() {
+            return self.image.dimensions();
+        }
+        let grey = self.planes.grey();
+        (grey.width as u32, grey.height as u32)
+    }
+
+    /// Its brightness.
+    pub fn grey(&self) -> Grey<'_> {
+        if self.planes.is_empty() {
+            Grey::of(&self.image)
+        } else {
+            self.planes.grey()
+        }
+    }
+
+    /// Makes the picture, unless it is there: most frames are never looked at in colours.
+    pub fn develop(&mut self) {
+        if !self.planes.is_empty() {
+            self.planes.picture(&mut self.image);
+            self.planes.clear();
+        }
+    }
 }
 
 /// What came of waiting for a frame.
@@ -65,6 +97,10 @@ pub trait Source: Send {
 pub struct SourceOptions {
     /// Size to scale to, px.
     pub size: Option<(u32, u32)>,
+    /// Largest sides, px: a larger picture is made smaller, its shape kept.
+    pub within: Option<(u32, u32)>,
+    /// Hand the pixels over as the decoder has them; [`Frame::develop`] makes the picture.
+    pub raw: bool,
     /// Frames a second at most.
     pub max_fps: Option<f64>,
     /// Ends the source at once.

@@ -96,7 +96,7 @@ impl Source for RtspSource {
             }
         }
         let decoder = self.decoder.as_mut().expect("it was just started");
-        match decoder.read(&mut frame.image, PATIENCE) {
+        match decoder.read(frame, PATIENCE) {
             Got::Frame(_) => {}
             Got::Stalled => return Ok(self.lost(format!("no frame for {} s", PATIENCE.as_secs()))),
             Got::Ended if self.options.stop.is_cancelled() => return Ok(Next::Ended),

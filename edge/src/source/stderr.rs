@@ -1,6 +1,7 @@
 //! What ffmpeg writes to its standard error: one line a frame with its size and time, and complaints. Invariant: no
 //! password leaves this file. Knows text only.
 
+use super::yuv::Coding;
 use crossbeam_channel::Sender;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ pub(super) struct Head {
     pub(super) height: u32,
     /// Place in the stream, s; not known for some streams.
     pub(super) pts_s: Option<f64>,
+    pub(super) coding: Coding,
 }
 
 /// The last complaints, shared with the thread that reads them.
@@ -41,6 +43,7 @@ impl Complaints {
 pub(super) fn read(stderr: impl Read, secret: Option<String>, heads: &Sender<Head>, complaints: &Complaints) {
     let mut reader = BufReader::new(stderr);
     let mut bytes = Vec::new();
+    let mut coding = Coding::default();
     loop {
         bytes.clear();
         // A line without end must not fill the memory.
@@ -50,7 +53,11 @@ pub(super) fn read(stderr: impl Read, secret: Option<String>, heads: &Sender<Hea
         }
         let line = String::from_utf8_lossy(&bytes);
         let line = line.trim();
-        if let Some(head) = head_of(line) {
+        if let Some(told) = coding_of(line) {
+            // It stands behind the frame that it belongs to; only a stream's first frame is taken for the usual one.
+            coding = told;
+        } else if let Some(head) = head_of(line) {
+            let head = Head { coding, ..head };
             if heads.send(head).is_err() {
                 // Nobody reads frames any more; go on draining so that the child can end in peace.
                 continue;
@@ -76,7 +83,22 @@ fn head_of(line: &str) -> Option<Head> {
         }
     }
     let (width, height) = size?;
-    Some(Head { width, height, pts_s })
+    let coding = Coding::default();
+    Some(Head {
+        width,
+        height,
+        pts_s,
+        coding,
+    })
+}
+
+/// Reads the line in which `showinfo` tells how colours are coded.
+fn coding_of(line: &str) -> Option<Coding> {
+    let (_, info) = line.strip_prefix("[Parsed_showinfo")?.split_once("color_range:")?;
+    Some(Coding {
+        full: info.starts_with("pc"),
+        hd: info.contains("color_space:bt709"),
+    })
 }
 
 /// Everything that ffmpeg says at the level "error" and above, which is marked by `-loglevel level+info`.
@@ -122,9 +144,13 @@ mod tests {
             Some(Head {
                 width: 640,
                 height: 480,
-                pts_s: Some(0.48)
+                pts_s: Some(0.48),
+                coding: Coding::default(),
             })
         );
+        let colours = "[Parsed_showinfo_1 @ 0x55b5] [info] color_range:pc color_space:bt709 color_primaries:bt709";
+        assert_eq!(coding_of(colours), Some(Coding { full: true, hd: true }));
+        assert_eq!(coding_of(line), None);
         for other in [
             "",
             "[Parsed_showinfo_1 @ 0x55b5] [info] color_range:pc",

@@ -81,6 +81,7 @@ impl Source for UsbSource {
             if self.device.is_none() && std::mem::take(&mut self.cut) {
                 return Ok(Next::Cut);
             }
+            frame.planes.clear();
             if let Err(error) = self.grab(&mut frame.image) {
                 self.device = None;
                 self.cut = self.seq > 0;

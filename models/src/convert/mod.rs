@@ -5,6 +5,7 @@ pub mod centerface;
 pub mod dlib;
 pub mod nanodet;
 pub mod onnx;
+pub mod quantise;
 pub mod tfjs;
 
 use serde::Deserialize;
@@ -19,7 +20,12 @@ pub enum Conversion {
     DlibResnet,
     /// [`nanodet::convert`] of the graph and its weights.
     Nanodet,
+    /// The same in 8 bits, by ranges that are part of the program.
+    NanodetU8,
 }
+
+/// Made by `vong-models calibrate`.
+const NANODET_RANGES: &str = include_str!("../../calibration/nanodet-g-416.txt");
 
 impl Conversion {
     /// Makes the file of the members, in the order in which the manifest names them.
@@ -31,6 +37,9 @@ impl Conversion {
             (Self::Centerface, [file]) => centerface::clean(file),
             (Self::DlibResnet, [manifest, bytes]) => dlib::convert(manifest, bytes),
             (Self::Nanodet, [json, bytes]) => nanodet::convert(json, bytes),
+            (Self::NanodetU8, [json, bytes]) => {
+                quantise::quantise(&nanodet::convert(json, bytes)?, &quantise::read_ranges(NANODET_RANGES)?)
+            }
             _ => anyhow::bail!("{self:?} is not made of {} members", members.len()),
         }
     }

@@ -7,6 +7,12 @@ use prost::Message;
 
 /// 32-bit floating point, `TensorProto.DataType`.
 pub const FLOAT: i32 = 1;
+/// Bytes without a sign.
+pub const UINT8: i32 = 2;
+/// Bytes with a sign.
+pub const INT8: i32 = 3;
+/// 32-bit integers.
+pub const INT32: i32 = 6;
 /// 64-bit integers.
 pub const INT64: i32 = 7;
 /// Half precision.
@@ -287,6 +293,28 @@ impl Tensor {
             raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             ..Self::default()
         }
+    }
+
+    /// Values of any kind as bytes, little-endian.
+    pub fn of_bytes(name: &str, dims: &[usize], kind: i32, raw_data: Vec<u8>) -> Self {
+        Self {
+            dims: dims.iter().map(|&size| size as i64).collect(),
+            data_type: kind,
+            name: name.into(),
+            raw_data,
+            ..Self::default()
+        }
+    }
+
+    /// The values of 32-bit floats that lie in `raw_data`.
+    ///
+    /// # Errors
+    /// When it holds something else.
+    pub fn floats(&self) -> anyhow::Result<Vec<f32>> {
+        let (values, rest) = self.raw_data.as_chunks::<4>();
+        let right = self.data_type == FLOAT && rest.is_empty() && !values.is_empty();
+        anyhow::ensure!(right, "`{}` holds no 32-bit floats", self.name);
+        Ok(values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 
     /// Whole numbers.

@@ -25,6 +25,9 @@ const COCO: [(usize, ObjectClass); 6] = [
     (7, ObjectClass::Truck),
 ];
 
+/// The coarsest stride of both families: sides are multiples of it.
+const MULTIPLE: usize = 32;
+
 /// A detector of persons and vehicles; one a thread.
 #[derive(Debug)]
 pub struct ObjectDetector {
@@ -64,6 +67,11 @@ impl ObjectDetector {
         })
     }
 
+    /// Longest sides that it looks at, px: a larger picture is made smaller.
+    pub fn size(&self) -> [usize; 2] {
+        self.model.size
+    }
+
     /// Id of the model.
     pub fn model(&self) -> &str {
         &self.model.id
@@ -85,10 +93,22 @@ impl ObjectDetector {
             scaled(picture.width(), scale, width),
             scaled(picture.height(), scale, height),
         );
+        // A picture that is wider than high leaves a margin that need not be looked at.
+        let size = match self.session.takes_any_size() {
+            true => [to.0.next_multiple_of(MULTIPLE), to.1.next_multiple_of(MULTIPLE)],
+            false => self.model.size,
+        };
         let (scaler, normalise) = (&mut self.scaler, &self.normalise);
         let mut placement = None;
-        let outputs = self.session.run(&[1, 3, height, width], |tensor| {
-            placement = Some(scaler.place(picture, Region::whole(picture), to, (width, height), normalise, tensor));
+        let outputs = self.session.run(&[1, 3, size[1], size[0]], |tensor| {
+            placement = Some(scaler.place(
+                picture,
+                Region::whole(picture),
+                to,
+                (size[0], size[1]),
+                normalise,
+                tensor,
+            ));
         })?;
         let placement = placement.expect("the tensor was filled");
         let mut keep = |x1: f32, y1: f32, x2: f32, y2: f32, score: f32, class: ObjectClass| {
@@ -98,8 +118,8 @@ impl ObjectDetector {
             }
         };
         match self.model.family {
-            Family::Nanodet => nanodet::decode(&outputs, self.model.size, min_score, &mut keep)?,
-            _ => yolox::decode(&outputs, self.model.size, min_score, &mut keep)?,
+            Family::Nanodet => nanodet::decode(&outputs, size, min_score, &mut keep)?,
+            _ => yolox::decode(&outputs, size, min_score, &mut keep)?,
         }
         suppress(&mut self.found, self.model.nms, out);
         Ok(())

@@ -96,9 +96,9 @@ impl FaceEmbedder {
 
     fn look(&mut self, picture: &RgbImage, similarity: &Similarity, mirror: bool) -> Result<Vec<f32>, ModelError> {
         let [width, height] = self.model.size;
-        let normalise = self.normalise;
+        let normalise = &self.normalise;
         let outputs = self.session.run(&[1, 3, height, width], |tensor| {
-            similarity.warp(picture, width, height, mirror, &normalise, tensor);
+            similarity.warp(picture, width, height, mirror, normalise, tensor);
         })?;
         let vector = outputs.at(0)?.data.to_vec();
         normalised(vector).ok_or_else(|| outputs.fault("its embedding has no length".into()))

@@ -49,7 +49,7 @@ fn missing() -> Vec<String> {
         programs().join("vong-edge"),
         programs().join("vong-central"),
         store.join("centerface.onnx"),
-        store.join("nanodet-g-416.onnx"),
+        store.join("nanodet-g-416-u8.onnx"),
         store.join("dlib-resnet.onnx"),
         clips.join("walkway.avi"),
         clips.join("gate.mp4"),

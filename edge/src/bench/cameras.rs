@@ -1,0 +1,96 @@
+//! `bench pipeline --cameras N`: many cameras at their own speed, by the device's own threads, schedule and outbox.
+//! Invariant: a frame that nobody looked at in time is counted as such.
+
+use super::pipeline::{PipelineArgs, stages};
+use crate::camera::CameraChain;
+use crate::clock::SystemClock;
+use crate::device::{Camera, Device, watch};
+use crate::eval::count::round;
+use crate::eval::usage::Usage;
+use crate::outbox::Outbox;
+use crate::telemetry::{CameraTelemetry, Durations};
+use anyhow::Context;
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+use vong_models::session::inference_time;
+use vong_wire::BootId;
+
+/// A folder that is there as long as this.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left lies in the system's temporary folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the clip or the models cannot be read, or there is no place for an outbox.
+pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .build()?;
+    runtime.block_on(run_cameras(args))
+}
+
+async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
+    let folder = Folder(std::env::temp_dir().join(format!("vong-bench-{}", std::process::id())));
+    let outbox = Arc::new(Outbox::open(&folder.0).await.context("no outbox for the bench")?);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (first, lists) = args.open()?;
+    let mut nets = vec![first];
+    for _ in 1..workers {
+        nets.push(args.open()?.0);
+    }
+    let boot = BootId::generate();
+    let mut cameras = Vec::new();
+    for number in 0..args.cameras {
+        let config = args.camera(number)?;
+        let telemetry = Arc::new(CameraTelemetry::new(config.id.clone()));
+        let chain = CameraChain::new(config.clone(), boot, telemetry.clone());
+        cameras.push(Camera::new(config, telemetry, chain));
+    }
+    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, CancellationToken::new()));
+    let (usage, start, inference) = (Usage::now(), Instant::now(), inference_time());
+    watch(&device, nets, Arc::new(SystemClock)).await?;
+    let wall_s = start.elapsed().as_secs_f64();
+    let spent = usage.until_now();
+    let inference_s = (inference_time() - inference).as_secs_f64();
+    let (mut frames, mut replaced, mut decided) = (0, 0, Durations::default());
+    for camera in &device.cameras {
+        let ever = camera.telemetry.ever();
+        frames += ever.frames;
+        replaced += ever.frames_replaced;
+        decided.add(&ever.decided);
+    }
+    outbox.close().await;
+    let count = frames.max(1) as f64;
+    let ms = |share: f64| round(decided.share_ms(share), 10.0);
+    let first = device
+        .cameras
+        .first()
+        .map(|camera| camera.telemetry.ever())
+        .unwrap_or_default();
+    Ok(json!({
+        "frames": frames,
+        "fps": round(count / wall_s.max(1e-9), 100.0),
+        "cpu_ms_per_frame": round(spent.cpu_s * 1e3 / count, 1000.0),
+        "decode_ms_per_frame": round(spent.children_s * 1e3 / count, 1000.0),
+        "inference_ms_per_frame": round(inference_s * 1e3 / count, 1000.0),
+        "overhead_ratio": round(spent.cpu_s / (spent.children_s + inference_s).max(1e-9), 1000.0),
+        "rss_mib": spent.rss_mib,
+        "stages": stages(&first, first.frames.max(1) as f64),
+        "cameras": args.cameras,
+        "workers": workers,
+        "frames_replaced": replaced,
+        "cores_used": round(spent.cpu_s / wall_s.max(1e-9), 100.0),
+        "frame_to_event_ms": { "p50": ms(0.5), "p99": ms(0.99) },
+    }))
+}

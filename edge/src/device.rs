@@ -1,0 +1,342 @@
+//! The cameras of a device at work: a thread a camera that reads, workers that take the cameras in turn. Invariant: a
+//! decision is in the outbox before anything acts on it; where the disk refuses it, the camera waits and says so. A
+//! camera that fails, fails alone. Pictures go round between reader and worker: none is copied, none made anew.
+
+use crate::camera::{CameraChain, Lists};
+use crate::clock::Clock;
+use crate::config::CameraConfig;
+use crate::nets::Nets;
+use crate::outbox::{Draft, Outbox};
+use crate::publish::LatestViews;
+use crate::schedule::{Schedule, Work};
+use crate::source::{self, Frame, Next, SourceOptions};
+use crate::telemetry::CameraTelemetry;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use vong_wire::CameraStatus;
+
+/// Between attempts to write a decision to a disk that refuses it.
+const DISK_RETRY: Duration = Duration::from_secs(1);
+
+/// What a run did, printed at its end.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Messages put into the outbox, by kind.
+    pub decided: Decided,
+    /// Messages that central has not acknowledged.
+    pub unacknowledged: u64,
+    /// By camera.
+    pub cameras: BTreeMap<String, CameraSummary>,
+}
+
+/// Messages by kind.
+#[derive(Debug, Default, Serialize)]
+pub struct Decided {
+    /// Events.
+    pub events: u64,
+    /// Alerts.
+    pub alerts: u64,
+    /// Pictures of alerts.
+    pub evidence: u64,
+    /// Minutes of lines.
+    pub counts: u64,
+}
+
+/// What a camera did.
+#[derive(Debug, Serialize)]
+pub struct CameraSummary {
+    /// Frames that came.
+    pub frames: u64,
+    /// Frames that nobody looked at, because a newer one came first.
+    pub frames_replaced: u64,
+    /// From the first frame to the last decision, s.
+    pub wall_s: f64,
+    /// Length of what was played, by the frames' own clock, s.
+    pub played_s: f64,
+}
+
+/// A camera as its workers share it.
+pub(crate) struct Camera {
+    pub(crate) config: CameraConfig,
+    pub(crate) telemetry: Arc<CameraTelemetry>,
+    chain: Mutex<CameraChain>,
+    span: Mutex<Span>,
+    /// Pictures that were worked on, to be filled again.
+    spare: Mutex<Vec<Frame>>,
+}
+
+#[derive(Debug, Default)]
+struct Span {
+    first: Option<(Instant, i64)>,
+    last: Option<(Instant, i64)>,
+}
+
+/// What all threads of a device share.
+pub(crate) struct Device {
+    pub(crate) cameras: Vec<Camera>,
+    schedule: Schedule<Seen>,
+    outbox: Arc<Outbox>,
+    pub(crate) views: Arc<LatestViews>,
+    lists: Mutex<Arc<Lists>>,
+    decided: [AtomicU64; 4],
+    runtime: tokio::runtime::Handle,
+    stop: CancellationToken,
+}
+
+/// A frame, or a cut before it.
+struct Seen {
+    frame: Frame,
+    after_cut: bool,
+    came: Instant,
+}
+
+/// Runs the camera threads and the workers until all cameras have ended or the device is to stop.
+pub(crate) async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    let detector = nets
+        .first()
+        .and_then(|nets| nets.objects.as_ref())
+        .map(|objects| objects.size());
+    let mut threads = Vec::new();
+    for (index, nets) in nets.into_iter().enumerate() {
+        let device = device.clone();
+        let worker = std::thread::Builder::new().name(format!("worker-{index}"));
+        threads.push(worker.spawn(move || work(&device, nets))?);
+    }
+    let mut readers = Vec::new();
+    for index in 0..device.cameras.len() {
+        let (device, clock) = (device.clone(), clock.clone());
+        let reader = std::thread::Builder::new().name(format!("camera-{}", device.cameras[index].config.id));
+        readers.push(reader.spawn(move || read(&device, index, detector, clock))?);
+    }
+    tokio::task::spawn_blocking(move || {
+        for reader in readers {
+            reader.join().map_err(|_| anyhow::anyhow!("a camera thread panicked"))?;
+        }
+        for thread in threads {
+            thread.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
+        }
+        Ok(())
+    })
+    .await?
+}
+
+/// Reads one camera until it ends or the device stops.
+fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<dyn Clock>) {
+    let camera = &device.cameras[index];
+    let Camera { config, telemetry, .. } = camera;
+    let options = SourceOptions {
+        size: None,
+        within: config.picture_within(detector),
+        raw: true,
+        max_fps: Some(config.max_fps),
+        stop: device.stop.clone(),
+    };
+    let opened = config
+        .source()
+        .map(|source| source::open(config.id.as_str(), &source, config.repeat, options, clock));
+    let mut source = match opened {
+        Some(Ok(source)) => source,
+        Some(Err(cause)) => return device.give_up(index, &cause),
+        None => return device.schedule.end(index),
+    };
+    let (mut frame, mut after_cut) = (Frame::default(), false);
+    loop {
+        match source.next(&mut frame) {
+            Ok(Next::Frame) => {
+                if telemetry.set_status(CameraStatus::Live) {
+                    tracing::info!(camera = %config.id, "frames arrive");
+                }
+                let seen = Seen {
+                    frame: std::mem::replace(&mut frame, camera.spare()),
+                    after_cut: std::mem::take(&mut after_cut),
+                    came: Instant::now(),
+                };
+                let replaced = device.schedule.put(index, seen);
+                telemetry.frame(replaced.is_some());
+                if let Some(old) = replaced {
+                    after_cut |= old.after_cut;
+                    camera.give_back(old.frame);
+                }
+            }
+            Ok(Next::Cut) => after_cut = true,
+            Ok(Next::Lost(cause)) => {
+                after_cut = true;
+                if telemetry.set_status(CameraStatus::Degraded {
+                    reason: cause.to_string(),
+                }) {
+                    tracing::warn!(camera = %config.id, %cause, "no frames; trying again");
+                }
+            }
+            Ok(Next::Ended) => {
+                telemetry.set_status(CameraStatus::Ended);
+                return device.schedule.end(index);
+            }
+            Err(cause) => return device.give_up(index, &cause),
+        }
+    }
+}
+
+/// Takes the cameras in turn until the schedule closes.
+fn work(device: &Device, mut nets: Nets) {
+    while let Some((index, work)) = device.schedule.take() {
+        let camera = &device.cameras[index];
+        let lists = device.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut chain = camera.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arrived = None;
+        let drafts = match work {
+            Work::End => chain.finish(&lists),
+            Work::Frame(Seen {
+                mut frame,
+                after_cut,
+                came,
+            }) => {
+                arrived = Some(came);
+                let mut drafts = if after_cut { chain.finish(&lists) } else { Vec::new() };
+                match chain.frame(&mut frame, &mut nets, &lists) {
+                    Ok(new) => drafts.extend(new),
+                    Err(cause) => {
+                        camera.telemetry.count("frames_failed", 1);
+                        let reason = cause.to_string();
+                        if camera.telemetry.set_status(CameraStatus::Degraded { reason }) {
+                            tracing::error!(camera = %camera.config.id, %cause, "a frame could not be worked on");
+                        }
+                    }
+                }
+                if let Some(view) = chain.view(&mut frame) {
+                    device.views.put(view);
+                }
+                camera.note(frame.at_ms);
+                camera.give_back(frame);
+                drafts
+            }
+        };
+        device.keep(drafts, camera);
+        drop(chain);
+        if let Some(came) = arrived {
+            camera.telemetry.decided(came.elapsed());
+        }
+        device.schedule.done(index);
+    }
+}
+
+impl Camera {
+    pub(crate) fn new(config: CameraConfig, telemetry: Arc<CameraTelemetry>, chain: CameraChain) -> Self {
+        Self {
+            config,
+            telemetry,
+            chain: Mutex::new(chain),
+            span: Mutex::default(),
+            spare: Mutex::default(),
+        }
+    }
+
+    fn spare(&self) -> Frame {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, frame: Frame) {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
+    }
+
+    fn note(&self, at_ms: i64) {
+        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (Instant::now(), at_ms);
+        span.first.get_or_insert(now);
+        span.last = Some(now);
+    }
+}
+
+impl Device {
+    pub(crate) fn new(cameras: Vec<Camera>, outbox: Arc<Outbox>, lists: Lists, stop: CancellationToken) -> Self {
+        Self {
+            schedule: Schedule::new(cameras.len()),
+            cameras,
+            outbox,
+            views: Arc::new(LatestViews::default()),
+            lists: Mutex::new(Arc::new(lists)),
+            decided: Default::default(),
+            runtime: tokio::runtime::Handle::current(),
+            stop,
+        }
+    }
+
+    /// Puts other lists in force.
+    pub(crate) fn set_lists(&self, lists: Lists) {
+        *self.lists.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(lists);
+    }
+
+    /// Writes decisions to the outbox; where the disk refuses them, waits: a decision is never lost.
+    fn keep(&self, drafts: Vec<Draft>, camera: &Camera) {
+        if drafts.is_empty() {
+            return;
+        }
+        let start = Instant::now();
+        let mut said = false;
+        while let Err(cause) = self.runtime.block_on(self.outbox.append(drafts.clone())) {
+            if !std::mem::replace(&mut said, true) {
+                tracing::error!(camera = %camera.config.id, %cause, "a decision cannot be kept; this camera waits");
+            }
+            let reason = cause.to_string();
+            camera.telemetry.set_status(CameraStatus::Degraded { reason });
+            if self.stop.is_cancelled() {
+                return;
+            }
+            std::thread::sleep(DISK_RETRY);
+        }
+        camera
+            .telemetry
+            .count("outbox_wait_us", start.elapsed().as_micros() as u64);
+        for draft in &drafts {
+            let kind = match draft {
+                Draft::Event(_) => 0,
+                Draft::Alert(_) => 1,
+                Draft::Evidence { .. } => 2,
+                Draft::Count(_) => 3,
+            };
+            self.decided[kind].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn give_up(&self, index: usize, cause: &source::SourceError) {
+        let camera = &self.cameras[index];
+        tracing::error!(camera = %camera.config.id, %cause, "this camera cannot work; the others go on");
+        camera.telemetry.set_status(CameraStatus::Degraded {
+            reason: cause.to_string(),
+        });
+        self.schedule.end(index);
+    }
+
+    pub(crate) fn summary(&self, unacknowledged: u64) -> Summary {
+        let [events, alerts, evidence, counts] = [0, 1, 2, 3].map(|kind| self.decided[kind].load(Ordering::Relaxed));
+        let camera = |camera: &Camera| {
+            let ever = camera.telemetry.ever();
+            let span = camera.span.lock().unwrap_or_else(PoisonError::into_inner);
+            let (wall_s, played_s) = match (span.first, span.last) {
+                (Some(first), Some(last)) => ((last.0 - first.0).as_secs_f64(), (last.1 - first.1) as f64 / 1e3),
+                _ => (0.0, 0.0),
+            };
+            let summary = CameraSummary {
+                frames: ever.frames,
+                frames_replaced: ever.frames_replaced,
+                wall_s,
+                played_s,
+            };
+            (camera.config.id.to_string(), summary)
+        };
+        Summary {
+            decided: Decided {
+                events,
+                alerts,
+                evidence,
+                counts,
+            },
+            unacknowledged,
+            cameras: self.cameras.iter().map(camera).collect(),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Exact nearest rows by inner product, in three passes: 4-bit products with a bound on their error, 8-bit products of the
+//! rows that this bound cannot rule out, and the true f32 product of those that remain. Invariant: what is found, and in
+//! which order, is what a plain f32 scan finds; the first passes only save work.
+//!
+//! A row r is held as step * q + e with q of few bits, a probe p as step' * q' + e'. Then r p = step step' (q q') + e p +
+//! step q e', of which the last two are at most |e| |p| + (|r| + |e|) |e'|.
+
+use super::scan::{Eight, Kernel, ROWS, Tile, VALUES, WithKernel, with_kernel};
+
+/// The middle of 4 bits, which stands for nought.
+const MIDDLE: f32 = 8.0;
+/// Allowance for the rounding of f32 arithmetic itself, as a share of |r| |p|.
+const ROUNDING: f32 = 1e-5;
+
+/// Rows of one width.
+#[derive(Debug, Default, Clone)]
+pub struct FlatRows {
+    width: usize,
+    count: usize,
+    values: Vec<f32>,
+    bytes: Vec<i8>,
+    byte_bounds: Vec<Bound>,
+    tiles: Vec<Tile>,
+    tile_bounds: Vec<TileBounds>,
+    /// Greatest length of a row, with its greatest error.
+    longest: f32,
+}
+
+/// What bounds the product of a row: the value of one step, and the greatest error with a probe of length 1.
+#[derive(Debug, Default, Clone, Copy)]
+struct Bound {
+    step: f32,
+    error: f32,
+}
+
+/// The same of sixteen rows.
+#[derive(Debug, Default, Clone)]
+struct TileBounds {
+    step: [f32; ROWS],
+    error: [f32; ROWS],
+}
+
+/// A row that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Inner product with the probe.
+    pub similarity: f32,
+    /// Which row, from 0 in the order of pushing.
+    pub row: usize,
+}
+
+/// What is looked for, in few bits.
+#[derive(Debug)]
+struct Probe {
+    length: f32,
+    eights: Vec<Eight>,
+    /// Value of a step of `eights`, their error, and the product with a row of nothing but `MIDDLE`.
+    coarse: (f32, f32, i32),
+    words: Vec<i16>,
+    fine: (f32, f32),
+}
+
+impl FlatRows {
+    /// No rows yet, of this width.
+    pub fn new(width: usize) -> Self {
+        Self {
+            width,
+            ..Self::default()
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The rows' values, one row after the other.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// When it has another width.
+    pub fn push(&mut self, row: &[f32]) {
+        assert_eq!(row.len(), self.width, "rows have one width");
+        let (block, place) = (self.count / ROWS, self.count % ROWS);
+        let tiles_a_row = self.width.div_ceil(VALUES);
+        if place == 0 {
+            self.tiles
+                .resize(self.tiles.len() + tiles_a_row, [0; ROWS * VALUES / 2]);
+            self.tile_bounds.push(TileBounds::default());
+        }
+        let length = length(row.iter().copied());
+        // 15 steps, from -7 to 7 around the middle.
+        let (step, error) = stepped(row, MIDDLE - 1.0, |n, steps| {
+            let byte = &mut self.tiles[block * tiles_a_row + n / VALUES][place * 4 + n % 4];
+            *byte |= ((steps + MIDDLE) as u8) << (n % VALUES / 4 * 4);
+        });
+        let bounds = &mut self.tile_bounds[block];
+        (bounds.step[place], bounds.error[place]) = (step, error + ROUNDING * length);
+        self.longest = self.longest.max(length + error);
+        let (step, error) = stepped(row, 127.0, |_, steps| self.bytes.push(steps as i8));
+        let error = error + ROUNDING * length;
+        self.byte_bounds.push(Bound { step, error });
+        self.values.extend_from_slice(row);
+        self.count += 1;
+    }
+
+    /// The `N` nearest rows of those that `may` allows, best first; of equal ones the earlier. Fewer where there are not
+    /// so many.
+    pub fn nearest<const N: usize>(&self, values: &[f32], may: impl Fn(usize, f32) -> bool) -> [Option<Near>; N] {
+        if values.len() != self.width || self.is_empty() {
+            return [None; N];
+        }
+        with_kernel(Search {
+            flat: self,
+            values,
+            probe: &Probe::new(values),
+            may,
+        })
+    }
+
+    fn row(&self, number: usize) -> &[f32] {
+        &self.values[number * self.width..(number + 1) * self.width]
+    }
+}
+
+/// Values as whole numbers of steps, from -`most` to `most`; returns the value of a step and the length of what is lost.
+fn stepped(values: &[f32], most: f32, mut take: impl FnMut(usize, f32)) -> (f32, f32) {
+    let step = values.iter().fold(0.0_f32, |top, value| top.max(value.abs())) / most;
+    let mut lost = 0.0_f64;
+    for (n, &value) in values.iter().enumerate() {
+        let steps = if step > 0.0 {
+            (value / step).round().clamp(-most, most)
+        } else {
+            0.0
+        };
+        take(n, steps);
+        lost += f64::from(value - steps * step).powi(2);
+    }
+    (step, lost.sqrt() as f32)
+}
+
+fn length(values: impl Iterator<Item = f32>) -> f32 {
+    values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt() as f32
+}
+
+impl Probe {
+    fn new(values: &[f32]) -> Self {
+        let mut eights = vec![Eight::default(); values.len().div_ceil(VALUES)];
+        let mut sum = 0;
+        let (step, error) = stepped(values, 127.0, |n, steps| {
+            eights[n / VALUES][n % VALUES / 4][n % 4] = steps as i8;
+            sum += steps as i32;
+        });
+        let mut words = Vec::with_capacity(values.len());
+        // With 12 bits, sums of 8-bit rows stay below 2^31 up to 8,192 values a row.
+        let fine = stepped(values, 2047.0, |_, steps| words.push(steps as i16));
+        Self {
+            length: length(values.iter().copied()),
+            eights,
+            coarse: (step, error, sum * MIDDLE as i32),
+            words,
+            fine,
+        }
+    }
+}
+
+struct Search<'a, F, const N: usize> {
+    flat: &'a FlatRows,
+    values: &'a [f32],
+    probe: &'a Probe,
+    may: F,
+}
+
+impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> {
+    type Output = [Option<Near>; N];
+
+    #[inline(always)]
+    fn run(self, kernel: impl Kernel) -> Self::Output {
+        let (flat, probe) = (self.flat, self.probe);
+        let mut best: [Option<Near>; N] = [None; N];
+        let mut least = f32::NEG_INFINITY;
+        let (coarse_step, coarse_error, middle) = probe.coarse;
+        let coarse_slack = flat.longest * coarse_error;
+        let blocks = flat.tiles.chunks_exact(probe.eights.len()).zip(&flat.tile_bounds);
+        for (block, (tiles, bounds)) in blocks.enumerate() {
+            let products = kernel.products(tiles, &probe.eights);
+            let limit = least - coarse_slack;
+            let mut reach = 0_u32;
+            for place in 0..ROWS {
+                let product = products[place].wrapping_sub(middle) as f32 * (bounds.step[place] * coarse_step);
+                reach |= u32::from(product + bounds.error[place] * probe.length >= limit) << place;
+            }
+            while reach != 0 {
+                let row = block * ROWS + reach.trailing_zeros() as usize;
+                reach &= reach - 1;
+                if row < flat.count && self.most(row) >= least {
+                    self.weigh(row, &mut best);
+                    least = best[N - 1].map_or(f32::NEG_INFINITY, |worst| worst.similarity);
+                }
+            }
+        }
+        best
+    }
+}
+
+impl<F: Fn(usize, f32) -> bool, const N: usize> Search<'_, F, N> {
+    /// The most that the product of a row can be, by its 8 bits.
+    #[inline(always)]
+    fn most(&self, row: usize) -> f32 {
+        let (flat, probe) = (self.flat, self.probe);
+        let (step, error) = probe.fine;
+        let bytes = &flat.bytes[row * flat.width..(row + 1) * flat.width];
+        let products = bytes.iter().zip(&probe.words).fold(0_i32, |sum, (byte, word)| {
+            sum.wrapping_add(i32::from(*byte).wrapping_mul(i32::from(*word)))
+        });
+        let bound = flat.byte_bounds[row];
+        products as f32 * (bound.step * step) + bound.error * probe.length + flat.longest * error
+    }
+
+    /// Puts a row in its place among the best by its true product.
+    #[inline(never)]
+    fn weigh(&self, row: usize, best: &mut [Option<Near>; N]) {
+        let similarity = dot(self.flat.row(row), self.values);
+        let better = |than: &Option<Near>| than.is_none_or(|than| similarity > than.similarity);
+        let Some(place) = best.iter().position(better) else {
+            return;
+        };
+        if (self.may)(row, similarity) {
+            best[place..].rotate_right(1);
+            best[place] = Some(Near { similarity, row });
+        }
+    }
+}
+
+/// Eight sums at a time, so that the compiler uses vector registers.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a8.zip(b8) {
+        for lane in 0..8 {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plain<const N: usize>(rows: &[Vec<f32>], probe: &[f32], may: impl Fn(usize) -> bool) -> [Option<Near>; N] {
+        let mut all: Vec<Near> = rows
+            .iter()
+            .enumerate()
+            .filter(|(row, _)| may(*row))
+            .map(|(row, values)| Near {
+                similarity: dot(values, probe),
+                row,
+            })
+            .collect();
+        all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+        std::array::from_fn(|n| all.get(n).copied())
+    }
+
+    fn check(width: usize, rows: &[Vec<f32>], probe: &[f32]) {
+        let mut flat = FlatRows::new(width);
+        rows.iter().for_each(|row| flat.push(row));
+        assert_eq!(flat.len(), rows.len());
+        assert_eq!(flat.nearest::<5>(probe, |_, _| true), plain(rows, probe, |_| true));
+        let odd = |row: usize| row % 2 == 1;
+        assert_eq!(flat.nearest::<1>(probe, |row, _| odd(row)), plain(rows, probe, odd));
+    }
+
+    proptest! {
+        /// Rows in bundles about few centres, as photographs of few persons are, equal ones among them, and of any length.
+        #[test]
+        fn a_search_finds_what_a_plain_scan_finds(
+            width in 1_usize..70,
+            count in 0_usize..90,
+            spread in 0.0_f32..1.5,
+            seed in any::<u64>(),
+        ) {
+            let mut state = seed | 1;
+            let mut value = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+            };
+            let centres: Vec<Vec<f32>> = (0..4).map(|_| (0..width).map(|_| value()).collect()).collect();
+            let mut rows: Vec<Vec<f32>> = Vec::new();
+            for n in 0..count {
+                let near = &centres[n % 4];
+                let row = near.iter().map(|v| v + spread * value() * if n % 3 == 0 { 0.0 } else { 1.0 }).collect();
+                rows.push(row);
+            }
+            let probe: Vec<f32> = centres[0].iter().map(|v| v + spread * value()).collect();
+            check(width, &rows, &probe);
+            check(width, &rows, &vec![0.0; width]);
+        }
+    }
+
+    #[test]
+    fn another_width_finds_nothing() {
+        let mut flat = FlatRows::new(3);
+        flat.push(&[1.0, 0.0, 0.0]);
+        assert_eq!(flat.nearest::<1>(&[1.0, 0.0], |_, _| true), [None]);
+        assert!(FlatRows::new(3).is_empty());
+    }
+
+    #[test]
+    fn the_dot_product_is_the_plain_one() {
+        let a: Vec<f32> = (0..131).map(|i| (i as f32).sin()).collect();
+        let b: Vec<f32> = (0..131).map(|i| (i as f32).cos()).collect();
+        let plain: f32 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
+        assert!((dot(&a, &b) - plain).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,211 @@
+//! Pixels as decoders have them: brightness in full, two colour planes of half the size (YUV 4:2:0). Invariant: a picture
+//! is made of them only when somebody looks at it; whether something moves is seen in the brightness alone.
+
+use image::RgbImage;
+
+/// The planes of one frame. Their memory is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Planes {
+    bytes: Vec<u8>,
+    width: usize,
+    height: usize,
+    coding: Coding,
+}
+
+/// How brightness and colours are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Coding {
+    /// Brightness from 0 to 255 instead of 16 to 235.
+    pub full: bool,
+    /// The colours of high definition (BT.709) instead of those before it (BT.601).
+    pub hd: bool,
+}
+
+/// Brightness of a picture, whatever its pixels are.
+#[derive(Debug, Clone, Copy)]
+pub struct Grey<'p> {
+    /// Bytes of the pixels.
+    pub bytes: &'p [u8],
+    /// Bytes a pixel: 1 for brightness itself, 3 for red, green, blue.
+    pub pixel: usize,
+    /// Width, px.
+    pub width: usize,
+    /// Height, px.
+    pub height: usize,
+}
+
+impl Planes {
+    /// Makes room for a frame and hands out the bytes to be filled: brightness, then the two colour planes.
+    pub fn room(&mut self, width: u32, height: u32, coding: Coding) -> &mut [u8] {
+        (self.width, self.height, self.coding) = (width as usize, height as usize, coding);
+        let colours = self.width.div_ceil(2) * self.height.div_ceil(2);
+        self.bytes.resize(self.width * self.height + 2 * colours, 0);
+        &mut self.bytes
+    }
+
+    /// Nothing is in it.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The brightness.
+    pub fn grey(&self) -> Grey<'_> {
+        Grey {
+            bytes: &self.bytes[..self.width * self.height],
+            pixel: 1,
+            width: self.width,
+            height: self.height,
+        }
+    }
+
+    /// Makes the picture.
+    pub fn picture(&self, picture: &mut RgbImage) {
+        let (width, height) = (self.width, self.height);
+        if picture.dimensions() != (width as u32, height as u32) {
+            *picture = RgbImage::new(width as u32, height as u32);
+        }
+        if width == 0 || height == 0 {
+            return;
+        }
+        let factors = Factors::of(self.coding);
+        let half = width.div_ceil(2);
+        let (greys, colours) = self.bytes.split_at(width * height);
+        let (blues, reds) = colours.split_at(half * height.div_ceil(2));
+        let pixels: &mut [u8] = picture;
+        let rows = pixels.chunks_exact_mut(width * 3).zip(greys.chunks_exact(width));
+        for (y, (row, greys)) in rows.enumerate() {
+            let (blues, reds) = (&blues[y / 2 * half..][..half], &reds[y / 2 * half..][..half]);
+            let pairs = row.chunks_mut(6).zip(greys.chunks(2));
+            for ((pair, greys), (blue, red)) in pairs.zip(blues.iter().zip(reds)) {
+                let parts = factors.parts(*blue, *red);
+                for (pixel, grey) in pair.chunks_exact_mut(3).zip(greys) {
+                    let grey = factors.grey(*grey);
+                    for (value, part) in pixel.iter_mut().zip(parts) {
+                        *value = ((grey + part) >> SHIFT).clamp(0, 255) as u8;
+                    }
+                }
+            }
+        }
+    }
+}
+
+const SHIFT: i32 = 13;
+
+/// Whole numbers of 1/8192.
+struct Factors {
+    black: i32,
+    grey: i32,
+    red_of_red: i32,
+    green_of_blue: i32,
+    green_of_red: i32,
+    blue_of_blue: i32,
+}
+
+impl Factors {
+    fn of(coding: Coding) -> Self {
+        let (red, blue) = if coding.hd { (0.2126, 0.0722) } else { (0.299, 0.114) };
+        let green = 1.0 - red - blue;
+        let (black, grey, colour) = if coding.full {
+            (0, 1.0, 1.0)
+        } else {
+            (16, 255.0 / 219.0, 255.0 / 224.0)
+        };
+        let whole = |value: f64| (value * f64::from(1 << SHIFT)).round() as i32;
+        Self {
+            black,
+            grey: whole(grey),
+            red_of_red: whole(colour * 2.0 * (1.0 - red)),
+            green_of_blue: whole(-colour * 2.0 * blue * (1.0 - blue) / green),
+            green_of_red: whole(-colour * 2.0 * red * (1.0 - red) / green),
+            blue_of_blue: whole(colour * 2.0 * (1.0 - blue)),
+        }
+    }
+
+    fn grey(&self, grey: u8) -> i32 {
+        (i32::from(grey) - self.black) * self.grey + (1 << (SHIFT - 1))
+    }
+
+    fn parts(&self, blue: u8, red: u8) -> [i32; 3] {
+        let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+        [
+            red * self.red_of_red,
+            blue * self.green_of_blue + red * self.green_of_red,
+            blue * self.blue_of_blue,
+        ]
+    }
+}
+
+impl<'p> Grey<'p> {
+    /// Of a picture in colours.
+    pub fn of(picture: &'p RgbImage) -> Self {
+        Self {
+            bytes: picture.as_raw(),
+            pixel: 3,
+            width: picture.width() as usize,
+            height: picture.height() as usize,
+        }
+    }
+
+    /// Brightness of a pixel by its place in rows, times 256.
+    pub fn at(&self, place: usize) -> u32 {
+        if self.pixel == 1 {
+            // From 16 to 235, as most decoders have it, to the range of colours.
+            return 298 * u32::from(self.bytes[place]);
+        }
+        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(self.bytes[3 * place + channel]));
+        77 * r + 150 * g + 29 * b
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(grey: u8, blue: u8, red: u8, coding: Coding) -> [u8; 3] {
+        let mut planes = Planes::default();
+        let room = planes.room(3, 3, coding);
+        room[..9].fill(grey);
+        room[9..13].fill(blue);
+        room[13..].fill(red);
+        let mut picture = RgbImage::default();
+        planes.picture(&mut picture);
+        assert_eq!(
+            picture.get_pixel(0, 0),
+            picture.get_pixel(2, 2),
+            "odd sides have their last pixels"
+        );
+        picture.get_pixel(2, 1).0
+    }
+
+    #[test]
+    fn known_colours() {
+        let (sd, full, hd) = (
+            Coding::default(),
+            Coding { full: true, hd: false },
+            Coding { full: false, hd: true },
+        );
+        assert_eq!(one(16, 128, 128, sd), [0, 0, 0]);
+        assert_eq!(one(235, 128, 128, hd), [255, 255, 255]);
+        assert_eq!(one(200, 128, 128, full), [200, 200, 200]);
+        // Pure red by the books: BT.601 81 90 240, BT.709 63 102 240.
+        for found in [one(81, 90, 240, sd), one(63, 102, 240, hd)] {
+            assert!(found[0] >= 253 && found[1] <= 2 && found[2] <= 2, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn room_is_exact_and_brightness_is_first() {
+        let mut planes = Planes::default();
+        assert!(planes.is_empty());
+        assert_eq!(planes.room(5, 3, Coding::default()).len(), 15 + 2 * 6);
+        planes.room(5, 3, Coding::default())[7] = 99;
+        assert_eq!(planes.grey().at(7), 99 * 298);
+        planes.clear();
+        assert!(planes.is_empty());
+    }
+}
