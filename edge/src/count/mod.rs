@@ -18,6 +18,10 @@ use passage::Walk;
 use std::collections::HashMap;
 
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 /// Counts the passages of tracks over one line.
