@@ -7,9 +7,11 @@
 
 mod line;
 mod passage;
+mod uncertainty;
 
 pub use line::LineSpec;
 pub use passage::Passage;
+pub use uncertainty::Doubt;
 
 use crate::config::CountedClass;
 use crate::track::{Track, TrackState};

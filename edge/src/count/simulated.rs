@@ -1,7 +1,7 @@
 //! The real tracker and the real counter on simulated walkers: bounds on wrong crossings, measured over many seeds.
 
 use super::simulation::{HEIGHT, Kind, Scene, Sight, WIDTH, scene};
-use super::{LineCounter, Passage};
+use super::{Doubt, LineCounter, Passage};
 use crate::track::{Tracker, TrackerConfig};
 use vong_wire::Direction;
 
@@ -120,6 +120,50 @@ fn walkers_look_the_same_on_every_machine() {
         .sum();
     assert_eq!((scene.entered + scene.left, scene.pictures.len()), (24, 544));
     assert!((sum - 531_356.57).abs() < 0.1, "{sum}");
+}
+
+/// Minutes whose truth lies within two standard deviations of the count, and all.
+fn within_two(kind: Kind, sight: Sight, unseen_s: f64) -> (u32, u32) {
+    let (mut good, mut all) = (0, 0);
+    for seed in 0..24 {
+        let mut scene = scene(kind, sight, seed);
+        // The camera is away for a while in the middle of the minute.
+        let away = 20.0..20.0 + unseen_s;
+        scene.pictures.retain(|(at_s, _)| *at_s < 60.0 && !away.contains(at_s));
+        let coverage = 1.0 - unseen_s as f32 / 60.0;
+        let counted = count(&scene);
+        for way in [Direction::In, Direction::Out] {
+            let mut doubt = Doubt::default();
+            let passages: Vec<_> = counted.iter().filter(|passage| passage.direction == way).collect();
+            passages.iter().for_each(|passage| doubt.passage(passage.confidence));
+            let truth = scene
+                .crossed_s
+                .iter()
+                .filter(|(at_s, true_way)| *at_s < 60.0 && *true_way == way);
+            let error = (truth.count() as f32 - passages.len() as f32).abs();
+            good += u32::from(error <= 2.0 * doubt.deviation(coverage));
+            all += 1;
+        }
+    }
+    (good, all)
+}
+
+#[test]
+fn the_truth_lies_within_two_standard_deviations() {
+    let (mut good, mut all) = (0, 0);
+    for kind in Kind::ALL {
+        for sight in [clear(10.0), poor(10.0), clear(5.0), poor(5.0)] {
+            for unseen_s in [0.0, 6.0, 15.0, 30.0] {
+                let (within, minutes) = within_two(kind, sight, unseen_s);
+                println!("{kind:?}, {sight:?}, {unseen_s} s unseen: {within} of {minutes}");
+                good += within;
+                all += minutes;
+            }
+        }
+    }
+    let share = f64::from(good) / f64::from(all);
+    println!("within two standard deviations: {good} of {all}");
+    assert!(share >= 0.9, "{share:.3} of {all} minutes");
 }
 
 /// Writes the scenes out, for other counters: `VONG_SCENES=FILE cargo test --release -p vong-edge scenes_written`.

@@ -7,7 +7,7 @@
 use super::LineSpec;
 use crate::config::CountedClass;
 use vong_models::{BBoxPx, Detection};
-use vong_wire::ObjectClass;
+use vong_wire::{Direction, ObjectClass};
 
 /// The picture, px.
 pub(super) const WIDTH: f32 = 960.0;
@@ -68,7 +68,7 @@ pub(super) struct Scene {
     pub(super) left: u32,
     pub(super) walkers: u32,
     /// When each true crossing was, s.
-    pub(super) crossed_s: Vec<f32>,
+    pub(super) crossed_s: Vec<(f32, Direction)>,
     /// Pictures: time and detections.
     pub(super) pictures: Vec<(f64, Vec<Detection>)>,
 }
@@ -228,7 +228,7 @@ pub(super) fn scene(kind: Kind, sight: Sight, seed: u64) -> Scene {
             }
         }
     }
-    let (mut entered, mut left, mut crossed_s) = (0, 0, Vec::new());
+    let mut crossed_s = Vec::new();
     for walker in &walkers {
         // Signed distance; the sides that count are those of whole passages.
         let side = |stop: &Stop| {
@@ -244,8 +244,8 @@ pub(super) fn scene(kind: Kind, sight: Sight, seed: u64) -> Scene {
             if d0.signum() == d1.signum() {
                 continue;
             }
-            *if d1 > 0.0 { &mut entered } else { &mut left } += 1;
-            crossed_s.push(before.0 + (after.0 - before.0) * d0.abs() / (d0.abs() + d1.abs()));
+            let at_s = before.0 + (after.0 - before.0) * d0.abs() / (d0.abs() + d1.abs());
+            crossed_s.push((at_s, if d1 > 0.0 { Direction::In } else { Direction::Out }));
         }
     }
     let end_s = walkers
@@ -259,6 +259,8 @@ pub(super) fn scene(kind: Kind, sight: Sight, seed: u64) -> Scene {
             (f64::from(at_s), look(&walkers, at_s, sight, &mut dice))
         })
         .collect();
+    let of = |way| crossed_s.iter().filter(|(_, direction)| *direction == way).count() as u32;
+    let (entered, left) = (of(Direction::In), of(Direction::Out));
     Scene {
         line: LineSpec {
             points,
