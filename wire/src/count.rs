@@ -32,6 +32,12 @@ pub struct Count {
     pub total_out: u64,
     /// Share of the minute in which the camera really delivered frames, 0 to 1.
     pub coverage: f32,
+    /// One standard deviation of the truth about `in`; absent from devices that do not tell it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_sd: Option<f32>,
+    /// One standard deviation of the truth about `out`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_sd: Option<f32>,
     /// When this copy was handed to the broker.
     pub sent_ms: UnixMs,
 }

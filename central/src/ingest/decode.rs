@@ -300,6 +300,9 @@ fn sane_count(count: Count) -> Result<Count, Fault> {
     time("minute_ms", count.minute_ms)?;
     time("epoch_ms", count.epoch_ms)?;
     within("coverage", count.coverage, 0.0, 1.0)?;
+    for (field, deviation) in [("in_sd", count.in_sd), ("out_sd", count.out_sd)] {
+        within(field, deviation.unwrap_or(0.0), 0.0, 1e6)?;
+    }
     if count.total_in > MOST_TOTAL || count.total_out > MOST_TOTAL {
         return Err("a total is larger than 2^53".into());
     }

@@ -84,6 +84,8 @@ fn count(boot: BootId, entered: u32, total_in: u64, coverage: f32) -> Count {
         total_in,
         total_out: 0,
         coverage,
+        in_sd: None,
+        out_sd: None,
         sent_ms: MIDNIGHT_MS,
     }
 }

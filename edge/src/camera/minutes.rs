@@ -1,6 +1,7 @@
 //! Counts by the minute. Invariant: every minute in which the camera was awake gives one count a line, with the share
 //! of its seconds in which frames really came; the running totals are the outbox's.
 
+use crate::count::{Doubt, Passage};
 use crate::outbox::Draft;
 use std::collections::BTreeMap;
 use vong_wire::{BootId, CameraId, Count, Direction, LineId, UnixMs};
@@ -9,12 +10,19 @@ const MINUTE_MS: UnixMs = 60_000;
 /// Minutes by which frames' times may step back, as they do a little where a clip begins again; more is a new clock.
 const STEPS_BACK: i64 = 5;
 
+/// One direction of a line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    number: u32,
+    doubt: Doubt,
+}
+
 /// The current minute of a camera's lines.
 #[derive(Debug)]
 pub(super) struct Minutes {
     boot: BootId,
     camera: CameraId,
-    crossed: BTreeMap<LineId, (u32, u32)>,
+    crossed: BTreeMap<LineId, [Way; 2]>,
     minute: Option<UnixMs>,
     /// A bit a second with at least one frame.
     seconds: u64,
@@ -22,7 +30,7 @@ pub(super) struct Minutes {
 
 impl Minutes {
     pub(super) fn new(boot: BootId, camera: CameraId, lines: Vec<LineId>) -> Self {
-        let crossed = lines.into_iter().map(|line| (line, (0, 0))).collect();
+        let crossed = lines.into_iter().map(|line| (line, Default::default())).collect();
         Self {
             boot,
             camera,
@@ -51,12 +59,14 @@ impl Minutes {
     }
 
     /// A line was crossed.
-    pub(super) fn crossed(&mut self, line: &LineId, direction: Direction) {
-        let (entered, left) = self.crossed.entry(line.clone()).or_default();
-        match direction {
-            Direction::In => *entered += 1,
-            Direction::Out => *left += 1,
-        }
+    pub(super) fn crossed(&mut self, line: &LineId, passage: &Passage) {
+        let [entered, left] = self.crossed.entry(line.clone()).or_default();
+        let way = match passage.direction {
+            Direction::In => entered,
+            Direction::Out => left,
+        };
+        way.number += 1;
+        way.doubt.passage(passage.confidence);
     }
 
     /// The counts of the minute that the end cuts short.
@@ -75,20 +85,22 @@ impl Minutes {
         let coverage = self.seconds.count_ones() as f32 / 60.0;
         self.seconds = 0;
         let (boot, camera) = (self.boot, &self.camera);
-        let count = |(line, crossed): (&LineId, &mut (u32, u32))| {
-            let (entered, left) = std::mem::take(crossed);
+        let count = |(line, crossed): (&LineId, &mut [Way; 2])| {
+            let [entered, left] = std::mem::take(crossed);
             Draft::Count(Count {
                 seq: 0,
                 boot,
                 camera: camera.clone(),
                 line: line.clone(),
                 minute_ms,
-                entered,
-                left,
+                entered: entered.number,
+                left: left.number,
                 epoch_ms: 0,
                 total_in: 0,
                 total_out: 0,
                 coverage,
+                in_sd: Some(entered.doubt.deviation(coverage)),
+                out_sd: Some(left.doubt.deviation(coverage)),
                 sent_ms: 0,
             })
         };
@@ -99,6 +111,34 @@ impl Minutes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn passage(direction: Direction) -> Passage {
+        Passage {
+            direction,
+            track: 1,
+            class: vong_wire::ObjectClass::Person,
+            at_s: 0.0,
+            confidence: 0.9,
+        }
+    }
+
+    #[test]
+    fn a_minute_tells_how_uncertain_it_is() {
+        let line = LineId::new("main").unwrap();
+        let mut minutes = Minutes::new(BootId::generate(), CameraId::new("gate").unwrap(), vec![line.clone()]);
+        for second in 0..60 {
+            minutes.frame(second * 1_000);
+        }
+        minutes.crossed(&line, &passage(Direction::In));
+        let [Draft::Count(count)] = &minutes.finish()[..] else {
+            panic!("not one count")
+        };
+        assert!(
+            count.in_sd.is_some_and(|sd| (sd - 0.19_f32.sqrt()).abs() < 1e-4),
+            "{count:?}"
+        );
+        assert!(count.out_sd.is_some_and(|sd| sd.abs() < 1e-4), "{count:?}");
+    }
 
     fn counts(drafts: Vec<Draft>) -> Vec<(UnixMs, u32, u32, f32)> {
         let parts = |draft| match draft {
@@ -116,9 +156,9 @@ mod tests {
         for second in 0..30 {
             assert!(minutes.frame(120_000 + second * 1_000).is_empty());
         }
-        minutes.crossed(&line, Direction::In);
-        minutes.crossed(&line, Direction::In);
-        minutes.crossed(&line, Direction::Out);
+        for direction in [Direction::In, Direction::In, Direction::Out] {
+            minutes.crossed(&line, &passage(direction));
+        }
         assert_eq!(counts(minutes.frame(180_000)), [(120_000, 2, 1, 0.5)]);
         assert!(minutes.frame(179_900).is_empty(), "a step back opens no minute again");
         assert_eq!(counts(minutes.finish()), [(180_000, 0, 0, 2.0 / 60.0)]);

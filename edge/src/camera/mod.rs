@@ -217,7 +217,7 @@ impl CameraChain {
                 Direction::Out => shown.left += 1,
             }
             shown.last = Some((passage.direction, frame_ms));
-            self.minutes.crossed(&line, passage.direction);
+            self.minutes.crossed(&line, &passage);
             let crossing = Crossing {
                 line,
                 direction: passage.direction,

@@ -7,9 +7,11 @@
 
 mod line;
 mod passage;
+mod uncertainty;
 
 pub use line::LineSpec;
 pub use passage::Passage;
+pub use uncertainty::Doubt;
 
 use crate::config::CountedClass;
 use crate::track::{Track, TrackState};
@@ -17,6 +19,10 @@ use line::Line;
 use passage::Walk;
 use std::collections::HashMap;
 
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,11 @@ use crate::track::Track;
 use vong_models::PointPx;
 use vong_wire::{Direction, ObjectClass};
 
+/// Beyond so many half bands a thing is on the other side at once ...
+const FAR_BANDS: f32 = 2.0;
+/// ... nearer only once it has stayed there, s: who stops on the line sways, and a filter overshoots when he stops.
+const STAY_S: f64 = 0.5;
+
 /// A whole passage over a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Passage {
@@ -50,6 +55,8 @@ pub(super) struct Walk {
     first: Option<Place>,
     /// The side on which it last clearly was: 1, -1, or 0 for none yet.
     side: i8,
+    /// Since when it has been beyond the band on the other side, but not far.
+    beyond_since_s: Option<f64>,
     /// The last time it stepped over the line, since it was clearly on a side.
     step: Option<Step>,
     done: Option<Passage>,
@@ -65,6 +72,7 @@ impl Walk {
             last: None,
             first: None,
             side: 0,
+            beyond_since_s: None,
             step: None,
             done: None,
         }
@@ -86,6 +94,7 @@ impl Walk {
         }
         self.last = Some(place);
         if place.distance.abs() <= line.band {
+            self.beyond_since_s = None;
             return;
         }
         let side = place.distance.signum() as i8;
@@ -97,11 +106,16 @@ impl Walk {
             }
         }
         if side != self.side {
+            let since_s = *self.beyond_since_s.get_or_insert(at_s);
+            if place.distance.abs() < line.band * FAR_BANDS && at_s - since_s < STAY_S {
+                return;
+            }
             if let Some(step) = self.step.filter(|step| step.inside) {
                 self.done = Some(self.passage(side, &step));
             }
             self.side = side;
         }
+        self.beyond_since_s = None;
         self.step = None;
     }
 

@@ -64,6 +64,8 @@ fn count() -> Draft {
         total_in: 0,
         total_out: 0,
         coverage: 1.0,
+        in_sd: None,
+        out_sd: None,
         sent_ms: 0,
     })
 }
