@@ -118,7 +118,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let boot = BootId::generate();
-    let outbox = Arc::new(Outbox::open(&config.device.data).await?);
+    let outbox = Arc::new(Outbox::open(&config.device.data, config.device.outbox_mib << 20).await?);
     let watchlists = Arc::new(Watchlists::open(&config.device.data));
     let mut cameras = Vec::new();
     for camera in &config.cameras {
@@ -424,11 +424,12 @@ fn health_report(
     clock: Arc<dyn Clock>,
     data: std::path::PathBuf,
 ) -> crate::publish::HealthReport {
-    Box::new(move |outbox_depth| Health {
+    Box::new(move |outbox_depth, outbox| Health {
         boot,
         at_ms: clock.now_ms(),
         cameras: device.cameras.iter().map(|camera| camera.telemetry.drain()).collect(),
         outbox_depth,
+        outbox: Some(outbox),
         disk_free_mib: crate::telemetry::disk_free_mib(&data),
         rss_mib: rss_mib(),
     })

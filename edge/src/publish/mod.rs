@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use vong_wire::{
-    Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, SiteId, State, Topic, UnixMs,
-    View, WatchlistBundle,
+    Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, OutboxHealth, SiteId, State,
+    Topic, UnixMs, View, WatchlistBundle,
 };
 
 /// Messages in flight at most: Mosquitto takes 20 at a time by default, the rest waits in the socket's queue.
@@ -51,7 +51,7 @@ impl LatestViews {
 }
 
 /// Writes the health of the device.
-pub type HealthReport = Box<dyn Fn(u64) -> Health + Send + Sync>;
+pub type HealthReport = Box<dyn Fn(u64, OutboxHealth) -> Health + Send + Sync>;
 
 /// What the publisher works with.
 pub struct Publisher {
@@ -71,7 +71,7 @@ pub struct Publisher {
     pub views: Arc<LatestViews>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Writes a health message; takes the outbox's depth.
+    /// Writes a health message; takes the outbox's depth and figures.
     pub health: HealthReport,
     /// How often.
     pub health_every: Duration,
@@ -169,7 +169,7 @@ impl Publisher {
                 () = outbox.appended(), if connected => {}
                 () = views.changed.notified(), if connected => self.publish_views(&link),
                 _ = health.tick(), if connected => {
-                    let message = (self.health)(outbox.depth().await?);
+                    let message = (self.health)(outbox.depth().await?, outbox.health().await?);
                     self.publish_json(&link, Channel::Health, Delivery::Fleeting, &message).ok();
                 }
                 _ = resend.tick(), if connected => window.expire(),
