@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD := $(CARGO) build --release --locked
 BIN := target/release
 
-.PHONY: demo test lint eval bench prepare models build clips web-test doc fmt clean-demo
+.PHONY: demo test soak lint eval bench prepare models build clips web-test doc fmt clean-demo
 
 demo: prepare clips
 	$(BIN)/vong-demo $(if $(ONCE),--once)
@@ -35,6 +35,10 @@ clips: models
 
 eval: prepare models
 	$(BIN)/vong-accuracy $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS))
+
+# Kills edge, central and broker 200 times; prints what was lost and doubled, and the seed.
+soak: prepare build
+	$(BIN)/vong-soak $(SOAK)
 
 lint:
 	$(CARGO) fmt --all --check
