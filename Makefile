@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD := $(CARGO) build --release --locked
 BIN := target/release
 
-.PHONY: demo test lint eval bench bench-outage prepare models build clips web-test doc fmt clean-demo
+.PHONY: demo test soak lint eval bench bench-outage prepare models build clips fmt
 
 demo: prepare clips
 	$(BIN)/vong-demo $(if $(ONCE),--once)
@@ -43,6 +43,10 @@ bench-outage: prepare build
 # Beside the peers of PEERS (../shared/peers), with the Python of PYTHON; several rounds, some minutes.
 bench: prepare models
 	deploy/bench.sh
+
+# Kills edge, central and broker 200 times; prints what was lost and doubled, and the seed.
+soak: prepare build
+	$(BIN)/vong-soak $(SOAK)
 
 lint:
 	$(CARGO) fmt --all --check

@@ -37,6 +37,9 @@ pub struct DeviceConfig {
     /// Seconds between health messages.
     #[serde(default = "default_health_s")]
     pub health_s: u64,
+    /// What waits for central may take so much, MiB; beyond it pictures go first, alerts last.
+    #[serde(default = "default_outbox_mib")]
+    pub outbox_mib: u64,
 }
 
 /// `[broker]`
@@ -137,6 +140,10 @@ pub struct PlatesConfig {
     /// Readings a second at most.
     #[serde(default = "default_plate_reads_per_s")]
     pub reads_per_s: f64,
+}
+
+fn default_outbox_mib() -> u64 {
+    crate::outbox::DEFAULT_LIMIT_BYTES >> 20
 }
 
 fn default_health_s() -> u64 {
@@ -266,6 +273,9 @@ impl Config {
         }
         if self.device.workers == Some(0) {
             return Some(("[device] workers".into(), "must be at least 1".into()));
+        }
+        if !(1..=1 << 20).contains(&self.device.outbox_mib) {
+            return Some(("[device] outbox_mib".into(), "must be from 1 to 1048576".into()));
         }
         if self.device.health_s == 0 {
             return Some(("[device] health_s".into(), "must be at least 1".into()));

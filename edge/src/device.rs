@@ -9,8 +9,9 @@ use crate::nets::Nets;
 use crate::outbox::{Draft, Outbox};
 use crate::publish::LatestViews;
 use crate::schedule::{Schedule, Work};
-use crate::source::{self, Frame, Next, SourceOptions};
+use crate::source::{self, FROZEN_AFTER, Frame, Next, SourceOptions, Stillness};
 use crate::telemetry::CameraTelemetry;
+use crate::watchdog::Progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,6 +84,7 @@ pub(crate) struct Device {
     pub(crate) views: Arc<LatestViews>,
     lists: Mutex<Arc<Lists>>,
     decided: [AtomicU64; 4],
+    pub(crate) progress: Progress,
     runtime: tokio::runtime::Handle,
     stop: CancellationToken,
 }
@@ -104,7 +106,7 @@ pub(crate) async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn 
     for (index, nets) in nets.into_iter().enumerate() {
         let device = device.clone();
         let worker = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(worker.spawn(move || work(&device, nets))?);
+        threads.push(worker.spawn(move || work(&device, index, nets))?);
     }
     let mut readers = Vec::new();
     for index in 0..device.cameras.len() {
@@ -144,10 +146,22 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
         None => return device.schedule.end(index),
     };
     let (mut frame, mut after_cut) = (Frame::default(), false);
+    let mut stillness = Stillness::default();
     loop {
         match source.next(&mut frame) {
             Ok(Next::Frame) => {
-                if telemetry.set_status(CameraStatus::Live) {
+                let frozen = config.file.is_none() && stillness.see(&frame) >= FROZEN_AFTER.as_secs_f64();
+                if frozen {
+                    let reason = format!(
+                        "camera `{}` has shown the same picture for {} s; start it anew and look at its lens",
+                        config.id,
+                        FROZEN_AFTER.as_secs()
+                    );
+                    telemetry.count("frames_frozen", 1);
+                    if telemetry.set_status(CameraStatus::Degraded { reason }) {
+                        tracing::warn!(camera = %config.id, "the picture stands still");
+                    }
+                } else if telemetry.set_status(CameraStatus::Live) {
                     tracing::info!(camera = %config.id, "frames arrive");
                 }
                 let seen = Seen {
@@ -181,8 +195,9 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
 }
 
 /// Takes the cameras in turn until the schedule closes.
-fn work(device: &Device, mut nets: Nets) {
+fn work(device: &Device, worker: usize, mut nets: Nets) {
     while let Some((index, work)) = device.schedule.take() {
+        device.progress.begin(worker);
         let camera = &device.cameras[index];
         let lists = device.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut chain = camera.chain.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,6 +229,8 @@ fn work(device: &Device, mut nets: Nets) {
                 drafts
             }
         };
+        // Waiting for a full disk is not hanging.
+        device.progress.end(worker);
         device.keep(drafts, camera);
         drop(chain);
         if let Some(came) = arrived {
@@ -252,7 +269,13 @@ impl Camera {
 }
 
 impl Device {
-    pub(crate) fn new(cameras: Vec<Camera>, outbox: Arc<Outbox>, lists: Lists, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        cameras: Vec<Camera>,
+        outbox: Arc<Outbox>,
+        lists: Lists,
+        workers: usize,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             schedule: Schedule::new(cameras.len()),
             cameras,
@@ -260,6 +283,7 @@ impl Device {
             views: Arc::new(LatestViews::default()),
             lists: Mutex::new(Arc::new(lists)),
             decided: Default::default(),
+            progress: Progress::new(workers),
             runtime: tokio::runtime::Handle::current(),
             stop,
         }

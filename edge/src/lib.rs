@@ -29,3 +29,4 @@ pub mod source;
 pub mod sync;
 pub mod telemetry;
 pub mod track;
+pub mod watchdog;

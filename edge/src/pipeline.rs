@@ -2,7 +2,7 @@
 //! decision is in the outbox before anything acts on it.
 
 use crate::camera::{CameraChain, Lists};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{BootClock, Clock};
 use crate::config::Config;
 use crate::device::{Camera, Device, Summary, watch};
 use crate::identify::{Gallery, PlateLists};
@@ -11,6 +11,7 @@ use crate::outbox::Outbox;
 use crate::publish::Publisher;
 use crate::sync::Watchlists;
 use crate::telemetry::{CameraTelemetry, rss_mib};
+use crate::watchdog::{HANGS_AFTER, Notify};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,9 +42,9 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         .map(|(_, embedder)| (embedder.model().to_string(), embedder.default_threshold()));
     let names = nets[0].names();
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(BootClock::default());
     let boot = BootId::generate();
-    let outbox = Arc::new(Outbox::open(&config.device.data).await?);
+    let outbox = Arc::new(Outbox::open(&config.device.data, config.device.outbox_mib << 20).await?);
     let watchlists = Arc::new(Watchlists::open(&config.device.data));
     let mut cameras = Vec::new();
     for camera in &config.cameras {
@@ -56,7 +57,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         cameras.push(Camera::new(camera.clone(), telemetry, chain));
     }
     let lists = prepare(&watchlists.current(), embedding.as_ref());
-    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, stop.clone()));
+    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, workers, stop.clone()));
 
     let (bundles, incoming) = mpsc::channel(4);
     let publisher_stop = CancellationToken::new();
@@ -79,7 +80,9 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     let publishing = tokio::spawn(keep_publishing(publisher));
     let syncing = tokio::spawn(take_bundles(incoming, watchlists, device.clone(), embedding));
 
+    let watching = tokio::spawn(keep_alive(device.clone(), Notify::from_environment()));
     watch(&device, nets, clock).await?;
+    watching.abort();
 
     if once {
         let drained = tokio::time::timeout(DRAIN_WITHIN, outbox.drained()).await;
@@ -96,6 +99,29 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     let summary = device.summary(outbox.depth().await?);
     outbox.close().await;
     Ok(summary)
+}
+
+/// Tells systemd that all is well while every worker comes back from its frames; ends never.
+async fn keep_alive(device: Arc<Device>, notify: Notify) {
+    notify.ready();
+    let mut every = tokio::time::interval(notify.every().unwrap_or(HANGS_AFTER / 2));
+    let mut said = false;
+    loop {
+        every.tick().await;
+        match device.progress.hanging(HANGS_AFTER) {
+            None => {
+                notify.alive();
+                said = false;
+            }
+            Some(worker) if !std::mem::replace(&mut said, true) => {
+                tracing::error!(
+                    worker,
+                    "a worker hangs in a frame; systemd will start this program anew"
+                );
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// A publisher that cannot read its outbox tries again: the disk may come back.
@@ -148,11 +174,12 @@ fn health_report(
     clock: Arc<dyn Clock>,
     data: std::path::PathBuf,
 ) -> crate::publish::HealthReport {
-    Box::new(move |outbox_depth| Health {
+    Box::new(move |outbox_depth, outbox| Health {
         boot,
         at_ms: clock.now_ms(),
         cameras: device.cameras.iter().map(|camera| camera.telemetry.drain()).collect(),
         outbox_depth,
+        outbox: Some(outbox),
         disk_free_mib: crate::telemetry::disk_free_mib(&data),
         rss_mib: rss_mib(),
     })

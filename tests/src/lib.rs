@@ -3,6 +3,7 @@
 
 pub mod accuracy;
 pub mod feed;
+pub mod outage;
 pub mod outcome;
 pub mod province;
 pub mod show;

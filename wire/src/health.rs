@@ -86,6 +86,27 @@ pub struct CameraHealth {
     pub stages: BTreeMap<String, StageTime>,
 }
 
+/// What the outbox holds and what it gave up because it was full. Figures of losses are since the outbox was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct OutboxHealth {
+    /// What it holds.
+    pub bytes: u64,
+    /// What it may hold.
+    pub limit_bytes: u64,
+    /// Pictures of alerts that were given up.
+    pub evidence_dropped: u64,
+    /// Crossings of which only the minute's count is left.
+    pub crossings_folded: u64,
+    /// Recognitions and plates that were given up.
+    pub events_dropped: u64,
+    /// Minutes of which only the running totals are left.
+    pub counts_folded: u64,
+    /// Alerts that were given up.
+    pub alerts_dropped: u64,
+}
+
 /// On `health`, QoS 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -98,6 +119,9 @@ pub struct Health {
     pub cameras: Vec<CameraHealth>,
     /// Messages in the outbox that central has not acknowledged.
     pub outbox_depth: u64,
+    /// The outbox more closely; older devices do not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxHealth>,
     /// Free space where the outbox lies, MiB.
     pub disk_free_mib: u64,
     /// Resident memory, MiB.

@@ -133,6 +133,7 @@ mod tests {
             at_ms,
             cameras: vec![camera],
             outbox_depth: 0,
+            outbox: None,
             disk_free_mib: 0,
             rss_mib: 0,
         }

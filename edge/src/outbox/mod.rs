@@ -1,10 +1,13 @@
 //! The outbox: what the edge decided and central has not yet committed. Invariant: what [`Outbox::append`] returned
-//! for is on the disk, and it is forgotten only by [`Outbox::acknowledge`]. It does not know how messages are sent.
+//! for is on the disk, and it is forgotten only by [`Outbox::acknowledge`] or, counted, when the outbox is full. It does
+//! not know how messages are sent.
 //!
 //! SQLite in WAL mode with `synchronous = FULL`: a commit survives the loss of power, not only of the process.
 
+mod bound;
 mod schema;
 
+use bound::Lane;
 use schema::MIGRATION;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, Sqlite, Transaction};
@@ -12,7 +15,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::Notify;
-use vong_wire::{AckItem, Alert, CameraId, Count, Direction, Event, EventBody, EventId, LineId, UnixMs};
+use vong_wire::{AckItem, Alert, CameraId, Count, Direction, Event, EventBody, EventId, LineId, OutboxHealth, UnixMs};
+
+/// What an outbox may hold where the configuration does not say: half a gibibyte.
+pub const DEFAULT_LIMIT_BYTES: u64 = 512 << 20;
 
 /// A message before it has its number.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,13 +89,15 @@ pub enum OutboxError {
 #[derive(Debug)]
 pub struct Outbox {
     pool: SqlitePool,
+    limit_bytes: u64,
     appended: Notify,
     drained: Notify,
 }
 
 impl Outbox {
-    /// Opens the outbox of a data folder, and makes it where there is none.
-    pub async fn open(folder: &Path) -> Result<Self, OutboxError> {
+    /// Opens the outbox of a data folder, and makes it where there is none. What it holds takes `limit_bytes` at most.
+    /// Minutes that were open when the device lost its power are told now.
+    pub async fn open(folder: &Path, limit_bytes: u64) -> Result<Self, OutboxError> {
         std::fs::create_dir_all(folder).map_err(|cause| OutboxError::Folder {
             path: folder.to_path_buf(),
             cause,
@@ -111,9 +119,17 @@ impl Outbox {
             .connect_with(options)
             .await
             .map_err(open)?;
-        sqlx::raw_sql(MIGRATION).execute(&pool).await.map_err(open)?;
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(open)?;
+        sqlx::raw_sql(MIGRATION)
+            .execute(&mut *transaction)
+            .await
+            .map_err(open)?;
+        bound::mend_minutes(&mut transaction).await?;
+        bound::keep_limit(&mut transaction, limit_bytes).await?;
+        transaction.commit().await.map_err(open)?;
         Ok(Self {
             pool,
+            limit_bytes,
             appended: Notify::new(),
             drained: Notify::new(),
         })
@@ -128,7 +144,11 @@ impl Outbox {
         for draft in drafts {
             insert(&mut transaction, draft).await?;
         }
+        let gone = bound::keep_limit(&mut transaction, self.limit_bytes).await?;
         transaction.commit().await?;
+        if gone > 0 {
+            tracing::debug!(gone, "the outbox is full; the least worthy messages were given up");
+        }
         self.appended.notify_one();
         Ok(())
     }
@@ -194,6 +214,11 @@ impl Outbox {
         Ok(depth as u64)
     }
 
+    /// What it holds and what it gave up, for the health message.
+    pub async fn health(&self) -> Result<OutboxHealth, OutboxError> {
+        bound::health(&mut *self.pool.acquire().await?, self.limit_bytes).await
+    }
+
     /// Running totals of a line; `now_ms` begins their epoch where there are none yet.
     pub async fn totals(&self, camera: &CameraId, line: &LineId, now_ms: UnixMs) -> Result<Totals, OutboxError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -229,10 +254,12 @@ impl Outbox {
 
 async fn insert(transaction: &mut Transaction<'_, Sqlite>, draft: Draft) -> Result<(), OutboxError> {
     let (lane, kind, id, body) = match draft {
-        Draft::Alert(alert) => (0, "alert", Some(alert.id), serde_json::to_vec(&alert)?),
-        Draft::Evidence { alert, jpeg } => (1, "evidence", Some(alert), jpeg),
+        Draft::Alert(alert) => (Lane::Alert, "alert", Some(alert.id), serde_json::to_vec(&alert)?),
+        Draft::Evidence { alert, jpeg } => (Lane::Evidence, "evidence", Some(alert), jpeg),
         Draft::Event(event) => {
+            let mut lane = Lane::Event;
             if let EventBody::Crossing(crossing) = &event.body {
+                lane = Lane::Crossing;
                 let (entered, left) = match crossing.direction {
                     Direction::In => (1, 0),
                     Direction::Out => (0, 1),
@@ -246,17 +273,20 @@ async fn insert(transaction: &mut Transaction<'_, Sqlite>, draft: Draft) -> Resu
                     left,
                 )
                 .await?;
+                let place = (&event.camera, &crossing.line, event.boot);
+                bound::cross(transaction, place, event.camera_time_ms, crossing.direction).await?;
             }
-            (2, "event", Some(event.id), serde_json::to_vec(&event)?)
+            (lane, "event", Some(event.id), serde_json::to_vec(&event)?)
         }
         Draft::Count(mut count) => {
             let totals = move_totals(transaction, &count.camera, &count.line, count.minute_ms, 0, 0).await?;
             (count.epoch_ms, count.total_in, count.total_out) = (totals.epoch_ms, totals.entered, totals.left);
-            (3, "count", None, serde_json::to_vec(&count)?)
+            bound::close_minute(transaction, &count).await?;
+            (Lane::Count, "count", None, serde_json::to_vec(&count)?)
         }
     };
     sqlx::query("INSERT INTO message (lane, kind, id, body) VALUES (?, ?, ?, ?)")
-        .bind(lane)
+        .bind(lane as i64)
         .bind(kind)
         .bind(id.map(|id| id.0))
         .bind(body)
@@ -292,5 +322,9 @@ async fn move_totals(
     })
 }
 
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 
 mod backoff;
 mod link;
+#[cfg(test)]
+mod tests;
 
 pub use backoff::Backoff;
 
@@ -16,14 +18,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use vong_wire::{
-    Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, SiteId, State, Topic, UnixMs,
-    View, WatchlistBundle,
+    Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, OutboxHealth, SiteId, State,
+    Topic, UnixMs, View, WatchlistBundle,
 };
 
 /// Messages in flight at most: Mosquitto takes 20 at a time by default, the rest waits in the socket's queue.
 const WINDOW: usize = 64;
 /// A message that central has not acknowledged by then on a standing link is sent again.
 const RESEND_AFTER: Duration = Duration::from_secs(30);
+/// A link that stood for so long was a good one, as is one over which central acknowledged something: the next attempt
+/// comes soon. Mere connecting is not enough: two clients of one name would throw each other out for ever.
+const STOOD: Duration = Duration::from_secs(10);
 /// A message older than this when it is sent is marked as replayed.
 const LATE_MS: UnixMs = 10_000;
 
@@ -51,7 +56,7 @@ impl LatestViews {
 }
 
 /// Writes the health of the device.
-pub type HealthReport = Box<dyn Fn(u64) -> Health + Send + Sync>;
+pub type HealthReport = Box<dyn Fn(u64, OutboxHealth) -> Health + Send + Sync>;
 
 /// What the publisher works with.
 pub struct Publisher {
@@ -71,7 +76,7 @@ pub struct Publisher {
     pub views: Arc<LatestViews>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Writes a health message; takes the outbox's depth.
+    /// Writes a health message; takes the outbox's depth and figures.
     pub health: HealthReport,
     /// How often.
     pub health_every: Duration,
@@ -85,7 +90,7 @@ pub struct Publisher {
 
 enum End {
     Stopped,
-    Lost { cause: String, was_connected: bool },
+    Lost { cause: String, stood: bool },
 }
 
 /// What is in flight on one connection, and what was sent before on any.
@@ -93,6 +98,7 @@ enum End {
 struct Window {
     in_flight: HashMap<u64, Instant>,
     sent_before: HashSet<u64>,
+    acknowledged: bool,
 }
 
 impl Publisher {
@@ -107,11 +113,11 @@ impl Publisher {
         let mut backoff = Backoff::default();
         let mut sent_before = HashSet::new();
         loop {
-            let (cause, was_connected) = match self.run_once(&mut sent_before).await? {
+            let (cause, stood) = match self.run_once(&mut sent_before).await? {
                 End::Stopped => return Ok(()),
-                End::Lost { cause, was_connected } => (cause, was_connected),
+                End::Lost { cause, stood } => (cause, stood),
             };
-            if was_connected {
+            if stood {
                 backoff.reset();
             }
             let wait = backoff.next(&mut rand::rng());
@@ -135,8 +141,10 @@ impl Publisher {
         let mut window = Window {
             in_flight: HashMap::new(),
             sent_before: std::mem::take(sent_before),
+            acknowledged: false,
         };
         let mut connected = false;
+        let mut since = Instant::now();
         let mut health = tokio::time::interval(self.health_every);
         let mut resend = tokio::time::interval(Duration::from_secs(5));
         let outbox = self.outbox.clone();
@@ -153,23 +161,24 @@ impl Publisher {
                 event = link.next() => match event {
                     LinkEvent::Connected => {
                         connected = true;
+                        since = Instant::now();
                         if self.greet(&link).is_err() {
-                            break End::Lost { cause: "the link took no first message".into(), was_connected: true };
+                            break End::Lost { cause: "the link took no first message".into(), stood: false };
                         }
                         tracing::info!(host = self.broker.0, port = self.broker.1, "connected to the broker");
                     }
                     LinkEvent::Message { topic, payload } => self.receive(&topic, &payload, &mut window).await?,
-                    LinkEvent::Lost(cause) => break End::Lost { cause, was_connected: connected },
+                    LinkEvent::Lost(cause) => break End::Lost { cause, stood: window.acknowledged || connected && since.elapsed() >= STOOD },
                 },
                 _ = self.bundle_version.changed(), if connected => {
                     if self.publish_state(&link, DeviceStatus::Online).is_err() {
-                        break End::Lost { cause: "the link is stuck".into(), was_connected: true };
+                        break End::Lost { cause: "the link is stuck".into(), stood: false };
                     }
                 }
                 () = outbox.appended(), if connected => {}
                 () = views.changed.notified(), if connected => self.publish_views(&link),
                 _ = health.tick(), if connected => {
-                    let message = (self.health)(outbox.depth().await?);
+                    let message = (self.health)(outbox.depth().await?, outbox.health().await?);
                     self.publish_json(&link, Channel::Health, Delivery::Fleeting, &message).ok();
                 }
                 _ = resend.tick(), if connected => window.expire(),
@@ -260,18 +269,29 @@ impl Publisher {
 
     fn publish_pending(&self, link: &Link, pending: Pending, again: bool) -> Result<(), LinkBusy> {
         let sent_ms = self.clock.now_ms();
+        // What was decided in this start before the clock was known is told with the right time.
+        let mended = |boot: BootId, at_ms: UnixMs| {
+            if boot == self.boot {
+                self.clock.mend(at_ms)
+            } else {
+                at_ms
+            }
+        };
         let late =
             |boot: BootId, camera_time_ms: UnixMs| again || boot != self.boot || sent_ms - camera_time_ms > LATE_MS;
         match pending.draft {
             Draft::Event(mut event) => {
+                event.camera_time_ms = mended(event.boot, event.camera_time_ms);
                 (event.sent_ms, event.replayed) = (sent_ms, late(event.boot, event.camera_time_ms));
                 self.publish_json(link, Channel::Event, Delivery::Sure, &event)
             }
             Draft::Alert(mut alert) => {
+                alert.camera_time_ms = mended(alert.boot, alert.camera_time_ms);
                 (alert.sent_ms, alert.replayed) = (sent_ms, late(alert.boot, alert.camera_time_ms));
                 self.publish_json(link, Channel::Alert, Delivery::Sure, &alert)
             }
             Draft::Count(mut count) => {
+                count.minute_ms = mended(count.boot, count.minute_ms).div_euclid(60_000) * 60_000;
                 count.sent_ms = sent_ms;
                 self.publish_json(link, Channel::Count, Delivery::Sure, &count)
             }
@@ -290,6 +310,7 @@ impl Publisher {
             Ok(Channel::Ack) => match serde_json::from_slice::<Ack>(payload) {
                 Ok(ack) => {
                     self.outbox.acknowledge(&ack.items).await?;
+                    window.acknowledged |= !ack.items.is_empty();
                     for item in &ack.items {
                         window.in_flight.remove(&item.seq);
                         window.sent_before.remove(&item.seq);

@@ -1,9 +1,10 @@
-//! Central is killed in the middle of a showing and comes back: nothing is lost, nothing is stored twice.
+//! Parts of the house are killed and come back: nothing is lost, nothing is stored twice. `make soak` does it for longer.
 
 use super::here;
 use serde_json::Value;
 use std::time::Duration;
 use vong_tests::feed::{Message, subscribe};
+use vong_tests::outage::{self, BrokerKind, Database, Plan};
 use vong_tests::outcome::Seen;
 use vong_tests::show::EdgeSummary;
 use vong_tests::stage::House;
@@ -87,4 +88,38 @@ fn only_camera(edge_toml: &std::path::Path, id: &str) {
     cameras.retain(|camera| camera.get("id").and_then(|id| id.as_str()) == Some(id));
     assert_eq!(cameras.len(), 1, "no camera {id}");
     std::fs::write(edge_toml, toml::to_string(&table).expect("it can be written")).expect("it can be written");
+}
+
+/// The short form of `make soak`, on one broker.
+async fn stands_out(broker: BrokerKind, kills: u64) {
+    let _turn = here::stage();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let plan = Plan {
+        seed: now.expect("it is after 1970").as_secs(),
+        kills,
+        broker,
+        database: Database::Sqlite,
+        programs: here::programs(),
+        central: None,
+        pause_ms: 800,
+    };
+    println!("seed {}", plan.seed);
+    let report = outage::run(&plan).await.expect("the house comes to its end");
+    println!("{report:?}");
+    let verdict = report.verdict;
+    assert_eq!((verdict.lost, verdict.doubled, verdict.totals_agree), (0, 0, true));
+    assert!(verdict.decided > 0 && verdict.stored >= verdict.decided, "{verdict:?}");
+}
+
+#[tokio::test]
+async fn kills_cuts_and_doubles_cost_nothing_with_the_broker_inside() {
+    stands_out(BrokerKind::Inside, 8).await;
+}
+
+#[tokio::test]
+async fn kills_cuts_and_doubles_cost_nothing_with_a_broker_that_forgets() {
+    if let Some(mosquitto) = vong_servers::or_skip(vong_servers::Mosquitto::start()) {
+        drop(mosquitto);
+        stands_out(BrokerKind::Mosquitto, 12).await;
+    }
 }
