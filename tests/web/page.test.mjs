@@ -80,7 +80,7 @@ test("every panel speaks Vietnamese first, English by the switch, and the choice
     await has(page, "#link", /Trực tiếp/);
     assert.equal(await page.locator("#alerts figure img:visible").count(), 6, "four crops and two photographs");
     await shoot(page, "desktop-vi-alerts");
-    await page.getByRole("button", { name: "EN" }).click();
+    await page.getByRole("button", { name: "EN", exact: true }).click();
     assert.equal(await page.getAttribute("html", "lang"), "en");
     await has(page, "#gates", /Through the gates today[\s\S]*Pedestrian gate[\s\S]*In\s+1,284[\s\S]*Out\s+1,107[\s\S]*Coverage 99 %[\s\S]*Counts may be too low/);
     await has(page, "#alerts", /4 alerts[\s\S]*EXERCISE[\s\S]*Eileen Collins[\s\S]*Similarity 0\.96 \(threshold 0\.93\)[\s\S]*Near match[\s\S]*LATE/);
