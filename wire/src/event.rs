@@ -4,7 +4,8 @@
 use crate::{BootId, CameraId, EntryId, EventId, LineId, ListId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened in front of a camera. Read by [`crate::event_read`], which is as quick as central's ingest needs.
+/// One thing that happened in front of a camera.
+// It is read in `event_read.rs`, as quickly as central's ingest needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {

@@ -9,7 +9,7 @@ import { devicesPanel } from "./devices.js";
 import { byId, el, icon, note, setAttribute, setText } from "./dom.js";
 import { gatesPanel } from "./gates.js";
 import { follow } from "./live.js";
-import { quarantineOfPage } from "./quarantine.js";
+import { quarantineList } from "./quarantine.js";
 import { State } from "./state.js";
 import { clock, currentLanguage, day, dayNumber, moment, setLanguage, setOffset, startLanguage, t } from "./words.js";
 
@@ -38,7 +38,7 @@ const panels = {
   devices: devicesPanel(byId("devices"), byId("devices-aside")),
 };
 panels.alerts.begin(state);
-const quarantine = quarantineOfPage();
+const quarantine = quarantineList(byId("quarantine"));
 
 function seen(ids) {
   bell.forget(ids);

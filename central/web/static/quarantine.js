@@ -1,19 +1,22 @@
 // The list of messages that could not be understood, behind a button that is there only while there are any. Whatever a
 // message holds is shown as text. Invariant: it is read only when somebody asks for it, for it may hold personal data.
 
-import { byId, el, icon, listOf, note, setText } from "./dom.js";
+import { el, icon, listOf, note, setText } from "./dom.js";
 import { moment, t, whole } from "./words.js";
 
 const PATIENCE_MS = 15_000;
 
-/** Makes the button and its dialog; `draw(state)` shows or hides the button. */
-export function quarantineList(button, dialog) {
+/** Makes the list behind a button; its dialog is in the page only while it is open. `draw(state)` shows or hides the button. */
+export function quarantineList(button) {
+  const dialog = el("dialog", { id: "quarantined", "aria-labelledby": "quarantined-title" });
   const close = () => dialog.close();
   dialog.addEventListener("click", (event) => event.target === dialog && close());
+  dialog.addEventListener("close", () => dialog.remove());
   button.addEventListener("click", open);
   let nowMs = () => Date.now();
 
   async function open() {
+    document.body.append(dialog);
     const remark = el("div", { class: "note", role: "status" });
     const list = el("ol", {});
     dialog.replaceChildren(
@@ -48,6 +51,3 @@ export function quarantineList(button, dialog) {
 
   return { draw };
 }
-
-/** The button and the dialog as they stand in the page. */
-export const quarantineOfPage = () => quarantineList(byId("quarantine"), byId("quarantined"));
