@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vong_edge::clock::{Clock, SystemClock};
-use vong_edge::outbox::{Draft, Outbox, OutboxError};
+use vong_edge::outbox::{DEFAULT_LIMIT_BYTES, Draft, Outbox, OutboxError};
 use vong_edge::publish::{LatestViews, Publisher};
 use vong_servers::{Mosquitto, Postgres, ServerError};
 use vong_wire::{
@@ -125,7 +125,7 @@ impl Edge {
         Ok(Self {
             site: SiteId::new("park")?,
             device: DeviceId::new(format!("edge-{number}"))?,
-            outbox: Arc::new(Outbox::open(&folder.join(format!("edge-{number}"))).await?),
+            outbox: Arc::new(Outbox::open(&folder.join(format!("edge-{number}")), DEFAULT_LIMIT_BYTES).await?),
             boot: BootId::generate(),
             stop: CancellationToken::new(),
             publisher: None,
@@ -153,11 +153,12 @@ impl Edge {
             outbox: self.outbox.clone(),
             views: Arc::new(LatestViews::default()),
             clock: Arc::new(SystemClock),
-            health: Box::new(move |outbox_depth| Health {
+            health: Box::new(move |outbox_depth, outbox| Health {
                 boot,
                 at_ms: SystemClock.now_ms(),
                 cameras: vec![],
                 outbox_depth,
+                outbox: Some(outbox),
                 disk_free_mib: 0,
                 rss_mib: 0,
             }),
@@ -212,6 +213,8 @@ impl Edge {
             total_in: 0,
             total_out: 0,
             coverage: 1.0,
+            in_sd: None,
+            out_sd: None,
             sent_ms: 0,
         })
     }

@@ -7,7 +7,7 @@ use crate::clock::SystemClock;
 use crate::device::{Camera, Device, watch};
 use crate::eval::count::round;
 use crate::eval::usage::Usage;
-use crate::outbox::Outbox;
+use crate::outbox::{DEFAULT_LIMIT_BYTES, Outbox};
 use crate::telemetry::{CameraTelemetry, Durations};
 use anyhow::Context;
 use serde_json::json;
@@ -42,7 +42,7 @@ pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
 
 async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let folder = Folder(std::env::temp_dir().join(format!("vong-bench-{}", std::process::id())));
-    let outbox = Arc::new(Outbox::open(&folder.0).await.context("no outbox for the bench")?);
+    let outbox = Arc::new(Outbox::open(&folder.0, DEFAULT_LIMIT_BYTES).await.context("no outbox for the bench")?);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (first, lists) = args.open()?;
     let mut nets = vec![first];
@@ -57,7 +57,7 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         let chain = CameraChain::new(config.clone(), boot, telemetry.clone());
         cameras.push(Camera::new(config, telemetry, chain));
     }
-    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, CancellationToken::new()));
+    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, workers, CancellationToken::new()));
     let (usage, start, inference) = (Usage::now(), Instant::now(), inference_time());
     watch(&device, nets, Arc::new(SystemClock)).await?;
     let wall_s = start.elapsed().as_secs_f64();

@@ -173,6 +173,8 @@ pub(super) async fn mend_minutes(write: &mut Transaction<'_, Sqlite>) -> Result<
             total_in: 0,
             total_out: 0,
             coverage: 0.0,
+            in_sd: None,
+            out_sd: None,
             sent_ms: 0,
         };
         insert(write, Draft::Count(count)).await?;

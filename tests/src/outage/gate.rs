@@ -83,6 +83,8 @@ impl Gate {
             total_in: 0,
             total_out: 0,
             coverage: 1.0,
+            in_sd: None,
+            out_sd: None,
             sent_ms: 0,
         }
     }
