@@ -76,7 +76,8 @@ impl Office {
         let evidence = EvidenceFolder::open(&config.evidence.folder)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.sqlite).await?);
         if let Some(seeds) = &config.seeds {
-            service::take_seeds(&*store, seeds, now_ms()).await?;
+            let model = face_models(config).embedding_id();
+            service::take_seeds(&*store, seeds, model.as_deref(), now_ms()).await?;
         }
         store.forget_online(now_ms()).await?;
 

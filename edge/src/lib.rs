@@ -4,6 +4,7 @@
 //! The flow is the list of modules: source, motion, track, count, recognise, identify, decide, outbox, publish;
 //! `pipeline` wires them. Invariant: a decision is in the outbox before anything acts on it.
 
+pub mod calibrate;
 pub mod camera;
 pub mod cli;
 pub mod clock;

@@ -8,6 +8,7 @@ mod evidence;
 mod keep;
 mod latest;
 mod live;
+mod operating_point;
 mod photographs;
 mod seeds;
 mod show;
