@@ -62,7 +62,10 @@ fn every_command_says_what_is_wrong() {
     write("pairs.csv", "a,b,same\nx.jpg,y.jpg,maybe\n");
     write("protocol.csv", "role,identity,file\nguest,a,x.jpg\n");
     write("gt.txt", "1,1,10,10\n");
-    write("few.csv", "role,identity,file\nenrol,a,x.jpg\nprobe,a,y.jpg\nprobe,b,z.jpg\n");
+    write(
+        "few.csv",
+        "role,identity,file\nenrol,a,x.jpg\nprobe,a,y.jpg\nprobe,b,z.jpg\n",
+    );
     write("column.csv", "a,b\nx.jpg,y.jpg\n");
     write("unknown.csv", "role,identity,file\nenrol,a,x.jpg\nprobe,b,y.jpg\n");
 
@@ -124,7 +127,15 @@ fn every_command_says_what_is_wrong() {
         &["--fpir 2", "between 0 and 1"],
     );
     edge(
-        &["calibrate", "--images", ".", "--protocol", "few.csv", "--list", "no list"],
+        &[
+            "calibrate",
+            "--images",
+            ".",
+            "--protocol",
+            "few.csv",
+            "--list",
+            "no list",
+        ],
         &["--list"],
     );
 }
