@@ -79,7 +79,8 @@ impl Office {
         let evidence = EvidenceFolder::open(&config.evidence.folder)?;
         let store = config.store.address()?.open().await?;
         if let Some(seeds) = &config.seeds {
-            service::take_seeds(&*store, seeds, now_ms()).await?;
+            let model = face_models(config).embedding_id();
+            service::take_seeds(&*store, seeds, model.as_deref(), now_ms()).await?;
         }
         if inside.is_some() {
             // A broker elsewhere remembers the states of the devices and tells them when it is asked.

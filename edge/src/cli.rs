@@ -2,6 +2,7 @@
 //! remedy; results go to standard output, everything else to standard error.
 
 use crate::bench::{self, BenchCommand};
+use crate::calibrate::{self, CalibrateArgs};
 use crate::config::{Config, ConfigError};
 use crate::eval::{self, EvalCommand};
 use crate::{doctor, pipeline};
@@ -47,6 +48,8 @@ enum Command {
         #[command(subcommand)]
         command: BenchCommand,
     },
+    /// Find the threshold of a list of faces for a rate of false alarms, and write it for the list's seed file.
+    Calibrate(CalibrateArgs),
     /// Check models, cameras, disk and broker of an appliance; status 2 where something must be mended.
     Doctor {
         /// The configuration file.
@@ -71,7 +74,10 @@ pub fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,sqlx=warn,ort=warn".into()),
         )
         .init();
-    let measures = matches!(cli.command, Command::Eval { .. } | Command::Bench { .. });
+    let measures = matches!(
+        cli.command,
+        Command::Eval { .. } | Command::Bench { .. } | Command::Calibrate(_)
+    );
     match dispatch(cli.command) {
         Ok(status) => status,
         Err(error) => {
@@ -97,6 +103,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Eval { command } => println!("{}", eval::run(&command)?),
         Command::Bench { command } => println!("{}", bench::run(&command)?),
+        Command::Calibrate(args) => calibrate::run(&args)?,
         Command::CheckConfig { config } => {
             let cameras = Config::load(&config)?.cameras.len();
             println!("{}: {cameras} camera(s), nothing wrong", config.display());

@@ -5,6 +5,7 @@
 //! `pipeline` wires them. Invariant: a decision is in the outbox before anything acts on it.
 
 pub mod bench;
+pub mod calibrate;
 pub mod camera;
 pub mod cli;
 pub mod clock;

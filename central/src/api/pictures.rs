@@ -106,7 +106,11 @@ pub(super) async fn photo(
     let (list, entry): (ListId, EntryId) = (id(&list)?, id(&entry)?);
     let directory = state.service.directory();
     let known = directory.entry(&list, &entry).ok_or(ApiError::NotFound)?;
-    let source = known.photographs.first().ok_or(ApiError::NotFound)?;
+    let source = known
+        .photographs
+        .iter()
+        .find(|source| !source.starts_with("not:"))
+        .ok_or(ApiError::NotFound)?;
     let path = state.service.photographs.path(source).ok_or(ApiError::NotFound)?;
     let small = tokio::task::spawn_blocking(move || crate::service::small_jpeg(&path, PHOTO_SIDE_PX)).await;
     let Some(bytes) = small.map_err(unavailable)? else {

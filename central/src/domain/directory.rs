@@ -182,7 +182,8 @@ pub struct Entry {
     pub id: EntryId,
     /// What an operator reads.
     pub label: Names,
-    /// Photographs: files of the seed folder, or `models:FILE` for one of the models' store.
+    /// Photographs: files of the seed folder, or `models:FILE` for one of the models' store; `not:` before
+    /// either where somebody else is on it, who looks alike and was confirmed not to be the entry.
     #[serde(default)]
     pub photographs: Vec<String>,
     /// Plate in normal form.

@@ -1,7 +1,7 @@
 //! The watchlists as devices get them: every photograph becomes an embedding, once. Invariant: a photograph that cannot
 //! be used costs its own entry only, is named with its fault, and is looked at again at the next start.
 
-use super::photographs::{PhotographFault, PhotographFolders, decode, read_photograph};
+use super::photographs::{NOT_THIS, PhotographFault, PhotographFolders, decode, read_photograph};
 use super::seeds::hex;
 use crate::domain::{Directory, List, ListContent};
 use crate::store::{FaceVector, PhotographRow, Store, StoreError};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use vong_models::face::{Face, FaceDetector, FaceEmbedder, subject};
-use vong_models::{ModelError, Store as ModelStore};
+use vong_models::{Job, Manifest, ModelError, Store as ModelStore};
 use vong_wire::{EntryId, FaceEntry, ListId, ListKind, PlateEntry, UnixMs, Watchlist, WatchlistBundle};
 
 /// A face of a list's photograph must be at least this sure.
@@ -30,6 +30,15 @@ pub struct FaceModels {
     pub embedding: Option<String>,
 }
 
+impl FaceModels {
+    /// The embedding model's id; none where the manifest has none, which is told when the models are opened.
+    pub fn embedding_id(&self) -> Option<String> {
+        let manifest = Manifest::load(self.manifest.as_deref()).ok()?;
+        let model = manifest.model(Job::Embedding, self.embedding.as_deref()).ok()?;
+        Some(model.id.clone())
+    }
+}
+
 /// Finds and embeds the face of a photograph.
 struct Embedder {
     detector: FaceDetector,
@@ -38,7 +47,7 @@ struct Embedder {
 
 impl Embedder {
     fn open(models: &FaceModels) -> Result<Self, ModelError> {
-        let manifest = vong_models::Manifest::load(models.manifest.as_deref())?;
+        let manifest = Manifest::load(models.manifest.as_deref())?;
         Ok(Self {
             detector: FaceDetector::open(&models.store, &manifest, models.faces.as_deref(), 1)?,
             embedder: FaceEmbedder::open(&models.store, &manifest, models.embedding.as_deref(), 1)?,
@@ -135,10 +144,16 @@ pub async fn make_bundle(
     above: u64,
     now_ms: UnixMs,
 ) -> Result<WatchlistBundle, StoreError> {
-    let mut faces: BTreeMap<(ListId, EntryId), Vec<FaceVector>> = BTreeMap::new();
+    let mut faces = Faces::new();
     for row in store.photographs().await? {
         if let Some(face) = row.face {
-            faces.entry((row.list, row.entry)).or_default().push(face);
+            let (these, others) = faces.entry((row.list, row.entry)).or_default();
+            if row.source.starts_with(NOT_THIS) {
+                others
+            } else {
+                these
+            }
+            .push(face);
         }
     }
     let lists: Vec<Watchlist> = directory.lists.iter().map(|list| watchlist(list, &faces)).collect();
@@ -148,7 +163,10 @@ pub async fn make_bundle(
     Ok(WatchlistBundle { version, lists })
 }
 
-fn watchlist(list: &List, faces: &BTreeMap<(ListId, EntryId), Vec<FaceVector>>) -> Watchlist {
+/// Of each entry, the faces that are it and those that are confirmed not to be it.
+type Faces = BTreeMap<(ListId, EntryId), (Vec<FaceVector>, Vec<FaceVector>)>;
+
+fn watchlist(list: &List, faces: &Faces) -> Watchlist {
     let kind = match list.kind {
         ListContent::Plates => ListKind::Plates {
             entries: list
@@ -167,16 +185,17 @@ fn watchlist(list: &List, faces: &BTreeMap<(ListId, EntryId), Vec<FaceVector>>) 
             let of_entry = |entry: &EntryId| faces.get(&(list.id.clone(), entry.clone()));
             let mut model = String::new();
             let mut entries = Vec::new();
-            for (entry, vectors) in list
+            for (entry, (these, others)) in list
                 .entries
                 .iter()
                 .filter_map(|entry| Some((entry, of_entry(&entry.id)?)))
             {
-                model.clone_from(&vectors[0].model);
+                let Some(first) = these.first() else { continue };
+                model.clone_from(&first.model);
                 entries.push(FaceEntry {
                     id: entry.id.clone(),
-                    embeddings: vectors.iter().map(|face| face.vector.clone()).collect(),
-                    not_this: Vec::new(),
+                    embeddings: these.iter().map(|face| face.vector.clone()).collect(),
+                    not_this: others.iter().map(|face| face.vector.clone()).collect(),
                 });
             }
             ListKind::Faces {
@@ -205,6 +224,33 @@ mod tests {
             score: 0.9,
             points: [PointPx { x: 0.0, y: 0.0 }; 5],
         }
+    }
+
+    #[test]
+    fn who_is_confirmed_not_to_be_an_entry_travels_with_it() {
+        let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
+        let seeds = crate::service::read_seeds(&seeds).unwrap();
+        let list = seeds.lists.iter().find(|list| list.kind == ListContent::Faces).unwrap();
+        let face = |value: f32| FaceVector {
+            model: "m".into(),
+            vector: vec![value],
+        };
+        let mut faces = Faces::new();
+        let key = |place: usize| (list.id.clone(), list.entries[place].id.clone());
+        faces.insert(key(0), (vec![face(1.0)], vec![face(2.0)]));
+        faces.insert(key(1), (vec![], vec![face(3.0)]));
+        let ListKind::Faces { entries, model, .. } = watchlist(list, &faces).kind else {
+            panic!("no list of faces")
+        };
+        assert_eq!(
+            (entries.len(), model.as_str()),
+            (1, "m"),
+            "nobody but not somebody is no entry"
+        );
+        assert_eq!(
+            (&entries[0].embeddings, &entries[0].not_this),
+            (&vec![vec![1.0]], &vec![vec![2.0]])
+        );
     }
 
     #[test]

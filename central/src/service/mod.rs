@@ -9,6 +9,7 @@ mod keep;
 mod latest;
 mod live;
 mod news;
+mod operating_point;
 mod photographs;
 mod seeds;
 mod show;

@@ -10,6 +10,9 @@ const MOST_PIXELS_SIDE: u32 = 10_000;
 const MOST_UNPACKED_BYTES: u64 = 512 * 1024 * 1024;
 const MOST_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Before the name of a photograph of somebody who was confirmed not to be the entry.
+pub(super) const NOT_THIS: &str = "not:";
+
 /// Folders that photographs of lists lie in.
 #[derive(Debug, Clone)]
 pub struct PhotographFolders {
@@ -22,6 +25,7 @@ pub struct PhotographFolders {
 impl PhotographFolders {
     /// Where a photograph lies; none for a name that leads out of its folder.
     pub fn path(&self, source: &str) -> Option<PathBuf> {
+        let source = source.strip_prefix(NOT_THIS).unwrap_or(source);
         let (folder, file) = match source.strip_prefix("models:") {
             Some(file) => (&self.models, file),
             None => (self.seeds.as_ref()?, source),
@@ -109,6 +113,8 @@ mod tests {
         let path = |source| folders.path(source);
         assert_eq!(path("models:a.png"), Some("store/a.png".into()));
         assert_eq!(path("faces/a.png"), Some("seeds/faces/a.png".into()));
+        assert_eq!(path("not:models:a.png"), Some("store/a.png".into()));
+        assert_eq!(path("not:../a.png"), None);
         for source in [
             "",
             "models:",

@@ -1,7 +1,9 @@
 //! Seed files: what a first start knows. Every `*.toml` of the folder is read; a file whose content was taken in before
 //! is left alone, so that it never undoes what people changed since.
 
-use crate::domain::{List, ListContent, Province, Site, User};
+use super::operating_point::{OperatingPoint, SeedList};
+use super::photographs::NOT_THIS;
+use crate::domain::{ListContent, Province, Site, User};
 use crate::store::{Seeds, Store, StoreError};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -54,13 +56,18 @@ struct SeedFile {
     #[serde(default, rename = "site")]
     sites: Vec<Site>,
     #[serde(default, rename = "list")]
-    lists: Vec<List>,
+    lists: Vec<SeedList>,
     #[serde(default, rename = "user")]
     users: Vec<User>,
 }
 
-/// Reads and checks the seed files of a folder, in the order of their names.
+/// Reads and checks the seed files of a folder, in the order of their names. No operating point is in force.
 pub fn read_seeds(folder: &Path) -> Result<Seeds, SeedError> {
+    read_seeds_for(folder, None)
+}
+
+/// The same, with the operating points that were made with this embedding model.
+fn read_seeds_for(folder: &Path, model: Option<&str>) -> Result<Seeds, SeedError> {
     let unreadable = |path: &Path| {
         let path = path.to_path_buf();
         move |cause| SeedError::Unreadable { path, cause }
@@ -81,10 +88,17 @@ pub fn read_seeds(folder: &Path) -> Result<Seeds, SeedError> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        seeds.files.push((name, hex(&Sha256::digest(text.as_bytes()))));
+        let mut taken = Sha256::new_with_prefix(text.as_bytes());
+        if file.lists.iter().any(|list| list.operating_point.is_some()) {
+            // Another model: the file says something else now.
+            taken.update(model.unwrap_or_default());
+        }
+        seeds.files.push((name, hex(&taken.finalize())));
         seeds.provinces.extend(file.provinces);
         seeds.sites.extend(file.sites);
-        seeds.lists.extend(file.lists);
+        seeds
+            .lists
+            .extend(file.lists.into_iter().map(|list| list.with_model(model)));
         seeds.users.extend(file.users);
     }
     let provinces: HashSet<_> = seeds.provinces.iter().map(|province| &province.id).collect();
@@ -103,9 +117,15 @@ pub fn read_seeds(folder: &Path) -> Result<Seeds, SeedError> {
     Ok(seeds)
 }
 
-/// Takes the seeds of a folder in, unless each file was taken in before as it is; whether anything was taken.
-pub async fn take_seeds(store: &dyn Store, folder: &Path, now_ms: UnixMs) -> Result<bool, SeedError> {
-    let seeds = read_seeds(folder)?;
+/// Takes the seeds of a folder in, unless each file was taken in before as it is; whether anything was taken. `model` is
+/// the one that embeds photographs here, where it is known.
+pub async fn take_seeds(
+    store: &dyn Store,
+    folder: &Path,
+    model: Option<&str>,
+    now_ms: UnixMs,
+) -> Result<bool, SeedError> {
+    let seeds = read_seeds_for(folder, model)?;
     let mut changed = false;
     for (name, sha256) in &seeds.files {
         changed |= store.seed_sha256(name).await?.as_ref() != Some(sha256);
@@ -155,7 +175,7 @@ fn first_fault(file: &SeedFile) -> Option<(String, &'static str)> {
             let place = format!("list `{}`, entry `{}`", list.id, entry.id);
             let plate = entry.plate.as_deref().unwrap_or_default();
             match list.kind {
-                ListContent::Faces if entry.photographs.is_empty() => {
+                ListContent::Faces if entry.photographs.iter().all(|source| source.starts_with(NOT_THIS)) => {
                     return Some((place, "has no photographs; a list of faces needs at least one an entry"));
                 }
                 ListContent::Plates if !is_normal_form(plate) => {
@@ -167,11 +187,18 @@ fn first_fault(file: &SeedFile) -> Option<(String, &'static str)> {
                 _ => {}
             }
         }
+        let place = format!("list `{}`", list.id);
+        if list.threshold.is_some() && list.operating_point.is_some() {
+            return Some((place, "has a threshold and an operating point; keep one of them"));
+        }
+        if let Some(message) = list.operating_point.as_ref().and_then(OperatingPoint::fault) {
+            return Some((place, message));
+        }
         if list
             .threshold
             .is_some_and(|threshold| !(-1.0..=1.0).contains(&threshold))
         {
-            return Some((format!("list `{}`", list.id), "threshold must lie between -1 and 1"));
+            return Some((place, "threshold must lie between -1 and 1"));
         }
     }
     None
@@ -267,12 +294,65 @@ mod tests {
         std::fs::write(&path, GOOD).unwrap();
         std::fs::write(folder.path().join("note.md"), "not a seed").unwrap();
         let store = SqliteStore::open(&folder.path().join("vong.sqlite")).await.unwrap();
-        assert!(take_seeds(&store, folder.path(), 1).await.unwrap());
-        assert!(!take_seeds(&store, folder.path(), 2).await.unwrap());
+        assert!(take_seeds(&store, folder.path(), None, 1).await.unwrap());
+        assert!(!take_seeds(&store, folder.path(), None, 2).await.unwrap());
         std::fs::write(&path, GOOD.replace("60A66666", "60A77777")).unwrap();
-        assert!(take_seeds(&store, folder.path(), 3).await.unwrap());
+        assert!(take_seeds(&store, folder.path(), None, 3).await.unwrap());
         let directory = store.directory().await.unwrap();
         assert_eq!(directory.lists[0].entries[0].plate.as_deref(), Some("60A77777"));
+    }
+
+    #[tokio::test]
+    async fn an_operating_point_is_in_force_for_its_model_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"
+            [[list]]
+            id = "wanted"
+            name = { vi = "Truy nã", en = "Wanted" }
+            severity = "alarm"
+            kind = "faces"
+            [list.operating_point]
+            threshold = 0.5
+            model = "dlib"
+            fpir_asked = 0.01
+            fpir = 0.009
+            fpir_interval = [0.004, 0.017]
+            non_mated = 1000
+            fnir = 0.1
+            fnir_interval = [0.05, 0.15]
+            mated = 300
+            gallery = 300
+            date = "2026-01-02"
+            [[list.entry]]
+            id = "a"
+            label = { vi = "A", en = "A" }
+            photographs = ["models:a.png", "not:b.png"]
+        "#;
+        let path = folder.path().join("lists.toml");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        write(text);
+        let store = SqliteStore::open(&folder.path().join("vong.sqlite")).await.unwrap();
+        for (now_ms, model, threshold) in [(1, "dlib", Some(0.5)), (2, "other", None), (3, "dlib", Some(0.5))] {
+            let taken = take_seeds(&store, folder.path(), Some(model), now_ms).await.unwrap();
+            assert!(taken, "the model changed to {model}, the seeds did not");
+            assert_eq!(
+                store.directory().await.unwrap().lists[0].threshold,
+                threshold,
+                "{model}"
+            );
+        }
+        assert!(!take_seeds(&store, folder.path(), Some("dlib"), 4).await.unwrap());
+        for (good, bad, part) in [
+            ("non_mated = 1000", "non_mated = 200", "non-mated trials"),
+            ("threshold = 0.5", "threshold = 1.5", "between -1 and 1"),
+            ("date = \"2026-01-02\"", "", "date"),
+            ("kind =", "threshold = 0.4\nkind =", "keep one"),
+            ("\"models:a.png\", ", "", "no photographs"),
+        ] {
+            write(&text.replace(good, bad));
+            let error = read_seeds(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("lists.toml"), "{error}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::identify::Gallery;
 use anyhow::{bail, ensure};
 use clap::Args;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use vong_models::face::Embedding;
 use vong_wire::{EntryId, FaceEntry, ListId, ListKind, Severity, Watchlist, WatchlistBundle};
 
@@ -31,20 +31,114 @@ struct Candidate {
     right: bool,
 }
 
+/// The searches of a protocol: what calibration and evaluation have in common.
+#[derive(Debug)]
+pub struct Trials {
+    /// The model that made the embeddings.
+    pub model: String,
+    /// Identities searched among.
+    pub gallery: usize,
+    /// Probes of enrolled persons.
+    mated: Vec<Option<Candidate>>,
+    /// Probes of strangers.
+    strangers: Vec<Option<Candidate>>,
+    /// Photographs without a usable face.
+    pub failed: usize,
+}
+
+impl Trials {
+    /// Probes of enrolled persons.
+    pub fn mated(&self) -> usize {
+        self.mated.len()
+    }
+
+    /// Probes of strangers.
+    pub fn non_mated(&self) -> usize {
+        self.strangers.len()
+    }
+
+    /// The lowest threshold, "at least" as at the gate, at which at most this share of strangers is taken for somebody.
+    pub fn threshold(&self, fpir: f64) -> f32 {
+        let scores: Vec<f32> = self.strangers.iter().map(|found| score(*found)).collect();
+        let above = threshold_for(&scores, fpir);
+        // Written with five digits, rounded up: what is written is what was measured.
+        (((f64::from(above) * 1e5).floor() + 1.0) / 1e5) as f32
+    }
+
+    /// Strangers that are taken for somebody at this threshold.
+    pub fn false_alarms(&self, threshold: f32) -> usize {
+        self.strangers
+            .iter()
+            .filter(|found| score(**found) >= threshold)
+            .count()
+    }
+
+    /// Enrolled persons that are missed at this threshold.
+    pub fn misses(&self, threshold: f32) -> usize {
+        let found = |c: &&Candidate| c.right && c.score >= threshold;
+        self.mated.len() - self.mated.iter().flatten().filter(found).count()
+    }
+}
+
+fn score(found: Option<Candidate>) -> f32 {
+    found.map_or(f32::NEG_INFINITY, |c| c.score)
+}
+
 /// Runs the command; the JSON object is its result.
 ///
 /// # Errors
 /// When the table, a photograph's file or the models cannot be used.
 pub fn run(args: &IdentifyArgs) -> anyhow::Result<serde_json::Value> {
-    let table = args.protocol.display();
-    let rows = read_table(&args.protocol, ["role", "identity", "file"])?;
+    let trials = search_all(args)?;
+    let (mated, strangers) = (&trials.mated, &trials.strangers);
+    let first = mated.iter().filter(|found| found.is_some_and(|c| c.right)).count();
+    let fnir = |fpir: f64| round(fnir_at(mated, strangers, fpir), 1e5);
+    Ok(json!({
+        "gallery": trials.gallery,
+        "mated": mated.len(),
+        "non_mated": strangers.len(),
+        "failed_to_enrol": trials.failed,
+        "rank1": round(first as f64 / mated.len() as f64, 1e5),
+        "fnir_at_fpir": { "0.1": fnir(0.1), "0.01": fnir(0.01), "0.001": fnir(0.001) },
+    }))
+}
+
+/// The rows of a protocol: role, identity, file.
+fn read_protocol(path: &Path) -> anyhow::Result<Vec<[String; 3]>> {
+    let rows = read_table(path, ["role", "identity", "file"])?;
     if let Some((n, [role, ..])) = rows
         .iter()
         .enumerate()
         .find(|(_, [role, ..])| role != "enrol" && role != "probe")
     {
+        let table = path.display();
         bail!("table `{table}`, line {}: role `{role}`; write enrol or probe", n + 2);
     }
+    Ok(rows)
+}
+
+/// Probes of strangers in a protocol.
+///
+/// # Errors
+/// When the table cannot be used.
+pub fn non_mated(protocol: &Path) -> anyhow::Result<usize> {
+    let rows = read_protocol(protocol)?;
+    let enrolled: BTreeSet<&str> = rows
+        .iter()
+        .filter(|[role, ..]| role == "enrol")
+        .map(|[_, identity, _]| identity.as_str())
+        .collect();
+    let strange = |row: &&[String; 3]| row[0] == "probe" && !enrolled.contains(row[1].as_str());
+    Ok(rows.iter().filter(strange).count())
+}
+
+/// Enrols and searches as the protocol says.
+///
+/// # Errors
+/// When the table, a photograph's file or the models cannot be used.
+pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
+    let table = args.protocol.display();
+    let rows = read_protocol(&args.protocol)?;
     let portraits = embed(
         &args.portraits,
         &args.protocol,
@@ -77,16 +171,18 @@ pub fn run(args: &IdentifyArgs) -> anyhow::Result<serde_json::Value> {
         !strangers.is_empty(),
         "table `{table}` has no probe of a stranger; add some"
     );
-    let first = mated.iter().filter(|found| found.is_some_and(|c| c.right)).count();
-    let fnir = |fpir: f64| round(fnir_at(&mated, &strangers, fpir), 1e5);
-    Ok(json!({
-        "gallery": enrolled.len(),
-        "mated": mated.len(),
-        "non_mated": strangers.len(),
-        "failed_to_enrol": portraits.failed(),
-        "rank1": round(first as f64 / mated.len() as f64, 1e5),
-        "fnir_at_fpir": { "0.1": fnir(0.1), "0.01": fnir(0.01), "0.001": fnir(0.001) },
-    }))
+    let model = enrolled
+        .values()
+        .flatten()
+        .next()
+        .map(|embedding| embedding.model.clone());
+    Ok(Trials {
+        model: model.unwrap_or_default(),
+        gallery: enrolled.len(),
+        mated,
+        strangers,
+        failed: portraits.failed(),
+    })
 }
 
 fn gallery(enrolled: &BTreeMap<&str, Vec<&Embedding>>) -> anyhow::Result<Gallery> {
@@ -142,10 +238,7 @@ fn search(gallery: &Gallery, portraits: &Portraits, file: &str, right: Option<us
 /// Share of mated probes that are missed at the lowest threshold at which at most this share of strangers is taken for
 /// somebody.
 fn fnir_at(mated: &[Option<Candidate>], strangers: &[Option<Candidate>], fpir: f64) -> f64 {
-    let scores: Vec<f32> = strangers
-        .iter()
-        .map(|found| found.map_or(f32::NEG_INFINITY, |c| c.score))
-        .collect();
+    let scores: Vec<f32> = strangers.iter().map(|found| score(*found)).collect();
     let threshold = threshold_for(&scores, fpir);
     let found = mated
         .iter()
@@ -156,8 +249,33 @@ fn fnir_at(mated: &[Option<Candidate>], strangers: &[Option<Candidate>], fpir: f
 }
 
 #[cfg(test)]
+impl Trials {
+    /// Strangers with these scores, and one enrolled person that is found with 0.9.
+    pub(crate) fn of_strangers(scores: &[f32]) -> Self {
+        let candidate = |score, right| Some(Candidate { score, right });
+        Self {
+            model: "m".into(),
+            gallery: 1,
+            mated: vec![candidate(0.9, true)],
+            strangers: scores.iter().map(|score| candidate(*score, false)).collect(),
+            failed: 0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_threshold_is_a_little_above_the_strangers_that_it_keeps_out() {
+        let trials = Trials::of_strangers(&[0.1, 0.2, 0.3, 0.4]);
+        for (fpir, alarms) in [(0.0, 0), (0.25, 1), (0.5, 2)] {
+            assert_eq!(trials.false_alarms(trials.threshold(fpir)), alarms, "{fpir}");
+        }
+        assert_eq!(trials.misses(trials.threshold(0.0)), 0);
+        assert_eq!(trials.misses(0.95), 1);
+    }
 
     #[test]
     fn a_miss_is_a_wrong_name_a_low_score_or_no_face() {

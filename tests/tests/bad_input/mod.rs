@@ -62,6 +62,12 @@ fn every_command_says_what_is_wrong() {
     write("pairs.csv", "a,b,same\nx.jpg,y.jpg,maybe\n");
     write("protocol.csv", "role,identity,file\nguest,a,x.jpg\n");
     write("gt.txt", "1,1,10,10\n");
+    write(
+        "few.csv",
+        "role,identity,file\nenrol,a,x.jpg\nprobe,a,y.jpg\nprobe,b,z.jpg\n",
+    );
+    write("column.csv", "a,b\nx.jpg,y.jpg\n");
+    write("unknown.csv", "role,identity,file\nenrol,a,x.jpg\nprobe,b,y.jpg\n");
 
     let edge = |arguments: &[&str], parts: &[&str]| check(at, "vong-edge", arguments, parts);
     edge(&["run", "--config", "none.toml"], &["none.toml", "--config"]);
@@ -103,6 +109,34 @@ fn every_command_says_what_is_wrong() {
     edge(
         &["eval", "identify", "--images", ".", "--protocol", "protocol.csv"],
         &["protocol.csv", "line 2", "guest"],
+    );
+    edge(
+        &["eval", "faces", "--images", ".", "--pairs", "column.csv"],
+        &["column.csv", "no column `same`"],
+    );
+    edge(
+        &["eval", "identify", "--images", ".", "--protocol", "unknown.csv"],
+        &["unknown.csv", "x.jpg", "correct the table"],
+    );
+    edge(
+        &["calibrate", "--images", ".", "--protocol", "few.csv"],
+        &["few.csv", "1 non-mated", "3000 are needed"],
+    );
+    edge(
+        &["calibrate", "--images", ".", "--protocol", "few.csv", "--fpir", "2"],
+        &["--fpir 2", "between 0 and 1"],
+    );
+    edge(
+        &[
+            "calibrate",
+            "--images",
+            ".",
+            "--protocol",
+            "few.csv",
+            "--list",
+            "no list",
+        ],
+        &["--list"],
     );
 }
 
