@@ -2,8 +2,8 @@
 //! ended and reaped when this is dropped. Knows no cameras and no files, only arguments.
 
 use super::stderr::{self, Complaints, Head};
-use super::{Frame, SourceError, SourceOptions};
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use super::{Frame, Planes, SourceError, SourceOptions};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, unbounded};
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
@@ -33,10 +33,12 @@ pub(super) enum Got {
 #[derive(Debug)]
 pub(super) struct Decoder {
     child: Child,
-    pixels: ChildStdout,
-    heads: Receiver<Head>,
+    /// Whole pictures: a pipe that stalls in the middle of one holds its thread up, not the caller.
+    pictures: Receiver<(Planes, Option<f64>)>,
+    /// Pictures to fill again.
+    spare: Sender<Planes>,
     complaints: Complaints,
-    reader: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     raw: bool,
 }
@@ -73,6 +75,9 @@ impl Decoder {
                 "yuv420p",
                 "-f",
                 "rawvideo",
+                // Else the end of a picture waits in a buffer for the next one: for ever, when the camera stalls.
+                "-flush_packets",
+                "1",
                 "pipe:1",
             ])
             .stdin(Stdio::null())
@@ -89,55 +94,54 @@ impl Decoder {
         let (sender, heads) = bounded(HEADS);
         let complaints = Complaints::default();
         let (kept, secret) = (complaints.clone(), stderr::secret_of(input));
-        let reader = std::thread::Builder::new()
+        let of_stderr = std::thread::Builder::new()
             .name("ffmpeg-stderr".into())
             .spawn(move || stderr::read(errors, secret, &sender, &kept));
-        match reader {
-            Ok(reader) => Ok(Self {
-                child,
-                pixels,
-                heads,
-                complaints,
-                reader: Some(reader),
-                stop: options.stop.clone(),
-                raw: options.raw,
-            }),
-            Err(cause) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(SourceError::NoDecoder {
-                    program: "ffmpeg",
-                    cause,
-                })
-            }
+        let (full, pictures) = bounded(0);
+        let (spare, empty) = unbounded();
+        let of_pixels = std::thread::Builder::new()
+            .name("ffmpeg-pixels".into())
+            .spawn(move || read_pictures(pixels, &heads, &empty, &full));
+        // Made first, so that the child is ended where a thread cannot be started.
+        let mut this = Self {
+            child,
+            pictures,
+            spare,
+            complaints,
+            readers: Vec::new(),
+            stop: options.stop.clone(),
+            raw: options.raw,
+        };
+        for reader in [of_stderr, of_pixels] {
+            this.readers.push(reader.map_err(|cause| SourceError::NoDecoder {
+                program: "ffmpeg",
+                cause,
+            })?);
         }
+        Ok(this)
     }
 
     /// Waits for the next picture, for `patience` at most.
     pub(super) fn read(&mut self, frame: &mut Frame, patience: Duration) -> Got {
         let since = Instant::now();
-        let head = loop {
+        loop {
             if self.stop.is_cancelled() {
                 return Got::Ended;
             }
-            match self.heads.recv_timeout(LOOK) {
-                Ok(head) => break head,
+            match self.pictures.recv_timeout(LOOK) {
+                Ok((planes, pts_s)) => {
+                    // The reader may have ended: then nobody wants the old one.
+                    let _ = self.spare.send(std::mem::replace(&mut frame.planes, planes));
+                    if !self.raw {
+                        frame.develop();
+                    }
+                    return Got::Frame(pts_s);
+                }
                 Err(RecvTimeoutError::Timeout) if since.elapsed() < patience => {}
                 Err(RecvTimeoutError::Timeout) => return Got::Stalled,
                 Err(RecvTimeoutError::Disconnected) => return Got::Ended,
             }
-        };
-        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
-            return Got::Ended;
         }
-        let room = frame.planes.room(head.width, head.height, head.coding);
-        if self.pixels.read_exact(room).is_err() {
-            return Got::Ended;
-        }
-        if !self.raw {
-            frame.develop();
-        }
-        Got::Frame(head.pts_s)
     }
 
     /// What the child said last. Complete once it has ended.
@@ -150,7 +154,9 @@ impl Decoder {
         // A child that has ended by itself cannot be killed: no news.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(reader) = self.reader.take() {
+        // A reader that waits to hand a picture over learns that nobody takes it.
+        self.pictures = never();
+        for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
     }
@@ -159,6 +165,25 @@ impl Decoder {
 impl Drop for Decoder {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Reads pictures until the pipe ends or nobody takes them.
+fn read_pictures(
+    mut pixels: ChildStdout,
+    heads: &Receiver<Head>,
+    empty: &Receiver<Planes>,
+    full: &Sender<(Planes, Option<f64>)>,
+) {
+    for head in heads {
+        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
+            return;
+        }
+        let mut planes = empty.try_recv().unwrap_or_default();
+        let room = planes.room(head.width, head.height, head.coding);
+        if pixels.read_exact(room).is_err() || full.send((planes, head.pts_s)).is_err() {
+            return;
+        }
     }
 }
 
