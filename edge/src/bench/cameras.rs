@@ -42,7 +42,11 @@ pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
 
 async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let folder = Folder(std::env::temp_dir().join(format!("vong-bench-{}", std::process::id())));
-    let outbox = Arc::new(Outbox::open(&folder.0, DEFAULT_LIMIT_BYTES).await.context("no outbox for the bench")?);
+    let outbox = Arc::new(
+        Outbox::open(&folder.0, DEFAULT_LIMIT_BYTES)
+            .await
+            .context("no outbox for the bench")?,
+    );
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (first, lists) = args.open()?;
     let mut nets = vec![first];
@@ -57,7 +61,13 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         let chain = CameraChain::new(config.clone(), boot, telemetry.clone());
         cameras.push(Camera::new(config, telemetry, chain));
     }
-    let device = Arc::new(Device::new(cameras, outbox.clone(), lists, workers, CancellationToken::new()));
+    let device = Arc::new(Device::new(
+        cameras,
+        outbox.clone(),
+        lists,
+        workers,
+        CancellationToken::new(),
+    ));
     let (usage, start, inference) = (Usage::now(), Instant::now(), inference_time());
     watch(&device, nets, Arc::new(SystemClock)).await?;
     let wall_s = start.elapsed().as_secs_f64();
