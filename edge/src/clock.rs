@@ -1,13 +1,27 @@
 //! Time. Invariant: nothing else in this crate asks the operating system for the time of day, so that a test can.
+//!
+//! A box without a battery starts in 1970 and learns the time from the network later: what it decided until then is told
+//! with times that are mended when the clock is known ([`Clock::mend`]); its order is that of boot and number anyway.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use vong_wire::UnixMs;
+
+/// No box of ours runs before this: 2025-01-01. A clock that shows less does not know the time.
+pub const PLAUSIBLE_MS: UnixMs = 1_735_689_600_000;
+/// The system's clock may stray from the steady one by so much before that counts as a step.
+const STEP_MS: UnixMs = 100;
 
 /// Where the time of day comes from.
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970 by this clock.
     fn now_ms(&self) -> UnixMs;
+
+    /// A time of this start, as it would have been told had the clock been right.
+    fn mend(&self, at_ms: UnixMs) -> UnixMs {
+        at_ms
+    }
 }
 
 /// The operating system's clock.
@@ -20,6 +34,73 @@ impl Clock for SystemClock {
             Ok(since) => since.as_millis() as UnixMs,
             // A box without a battery may start before 1970; the sign is what matters.
             Err(before) => -(before.duration().as_millis() as UnixMs),
+        }
+    }
+}
+
+/// The operating system's clock of one start: steps are noticed, and times from before the clock was known are mended.
+#[derive(Debug)]
+pub struct BootClock {
+    started: Instant,
+    hands: Mutex<Hands>,
+}
+
+/// A steady clock's zero in the time of day, and by how much implausible times of this start are short.
+#[derive(Debug, Clone, Copy)]
+struct Hands {
+    zero_ms: UnixMs,
+    mended_ms: UnixMs,
+}
+
+impl Default for BootClock {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            hands: Mutex::new(Hands {
+                zero_ms: SystemClock.now_ms(),
+                mended_ms: 0,
+            }),
+        }
+    }
+}
+
+impl Clock for BootClock {
+    fn now_ms(&self) -> UnixMs {
+        let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
+        let (system_ms, steady_ms) = (SystemClock.now_ms(), self.started.elapsed().as_millis() as UnixMs);
+        if let Some(step_ms) = hands.read(system_ms, steady_ms) {
+            tracing::warn!(step_ms, "the system's clock was set; times go on from the new one");
+        }
+        hands.zero_ms + steady_ms
+    }
+
+    fn mend(&self, at_ms: UnixMs) -> UnixMs {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner).mend(at_ms)
+    }
+}
+
+impl Hands {
+    /// Sets the hands where the system's clock was stepped; by how much.
+    fn read(&mut self, system_ms: UnixMs, steady_ms: UnixMs) -> Option<UnixMs> {
+        let shown = self.zero_ms.saturating_add(steady_ms);
+        let step_ms = system_ms.saturating_sub(shown);
+        if step_ms.abs() < STEP_MS {
+            return None;
+        }
+        if shown < PLAUSIBLE_MS {
+            self.mended_ms = self.mended_ms.saturating_add(step_ms);
+        }
+        self.zero_ms = self.zero_ms.saturating_add(step_ms);
+        Some(step_ms)
+    }
+
+    fn mend(&self, at_ms: UnixMs) -> UnixMs {
+        let mended = at_ms.saturating_add(self.mended_ms);
+        // Only what was told before the clock was known, and only once it is.
+        if at_ms < PLAUSIBLE_MS && mended >= PLAUSIBLE_MS {
+            mended
+        } else {
+            at_ms
         }
     }
 }
@@ -43,5 +124,55 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ms(&self) -> UnixMs {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: UnixMs = PLAUSIBLE_MS + 1_000_000;
+
+    #[test]
+    fn times_from_before_the_clock_was_known_are_mended_when_it_is() {
+        let mut hands = Hands {
+            zero_ms: 5_000,
+            mended_ms: 0,
+        };
+        assert_eq!(hands.read(6_000, 1_000), None);
+        let early = hands.zero_ms + 1_000;
+        assert_eq!(hands.mend(early), early, "not known yet");
+        // The network tells the time, nine seconds after the start.
+        assert!(hands.read(NOW_MS, 9_000).is_some());
+        assert_eq!(hands.zero_ms + 9_000, NOW_MS);
+        assert_eq!(hands.mend(early), NOW_MS - 8_000);
+        assert_eq!(hands.mend(NOW_MS - 100), NOW_MS - 100, "a plausible time is left alone");
+    }
+
+    #[test]
+    fn two_wrong_clocks_in_a_row_are_mended_together() {
+        let mut hands = Hands {
+            zero_ms: -3_000,
+            mended_ms: 0,
+        };
+        hands.read(100_000, 0);
+        hands.read(NOW_MS, 50_000);
+        assert_eq!(hands.mend(-3_000), NOW_MS - 50_000);
+    }
+
+    #[test]
+    fn steps_of_a_known_clock_are_followed_and_mend_nothing() {
+        let mut hands = Hands {
+            zero_ms: NOW_MS,
+            mended_ms: 0,
+        };
+        assert_eq!(
+            hands.read(NOW_MS + 10_050, 10_000),
+            None,
+            "fifty milliseconds are no step"
+        );
+        assert_eq!(hands.read(NOW_MS - 50_000, 10_000), Some(-60_000));
+        assert_eq!(hands.zero_ms + 10_000, NOW_MS - 50_000);
+        assert_eq!(hands.mend(NOW_MS), NOW_MS);
     }
 }

@@ -26,3 +26,4 @@ pub mod source;
 pub mod sync;
 pub mod telemetry;
 pub mod track;
+pub mod watchdog;

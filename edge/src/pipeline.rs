@@ -2,16 +2,17 @@
 //! acts on it; where the disk refuses it, the camera waits and says so. A camera that fails, fails alone.
 
 use crate::camera::{CameraChain, Lists};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{BootClock, Clock};
 use crate::config::{CameraConfig, Config};
 use crate::identify::{Gallery, PlateLists};
 use crate::nets::{Needs, Nets};
 use crate::outbox::{Draft, Outbox};
 use crate::publish::{LatestViews, Publisher};
 use crate::schedule::{Schedule, Work};
-use crate::source::{self, Frame, Next, SourceOptions};
+use crate::source::{self, FROZEN_AFTER, Frame, Next, SourceOptions, Stillness};
 use crate::sync::Watchlists;
 use crate::telemetry::{CameraTelemetry, rss_mib};
+use crate::watchdog::{HANGS_AFTER, Notify, Progress};
 use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -87,6 +88,7 @@ struct Device {
     views: Arc<LatestViews>,
     lists: Mutex<Arc<Lists>>,
     decided: [AtomicU64; 4],
+    progress: Progress,
     runtime: tokio::runtime::Handle,
     stop: CancellationToken,
 }
@@ -116,7 +118,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         .map(|(_, embedder)| (embedder.model().to_string(), embedder.default_threshold()));
     let names = nets[0].names();
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(BootClock::default());
     let boot = BootId::generate();
     let outbox = Arc::new(Outbox::open(&config.device.data, config.device.outbox_mib << 20).await?);
     let watchlists = Arc::new(Watchlists::open(&config.device.data));
@@ -142,6 +144,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         views: Arc::new(LatestViews::default()),
         lists: Mutex::new(Arc::new(prepare(&watchlists.current(), embedding.as_ref()))),
         decided: Default::default(),
+        progress: Progress::new(workers),
         runtime: tokio::runtime::Handle::current(),
         stop: stop.clone(),
     });
@@ -167,7 +170,9 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     let publishing = tokio::spawn(keep_publishing(publisher));
     let syncing = tokio::spawn(take_bundles(incoming, watchlists, device.clone(), embedding));
 
+    let watching = tokio::spawn(keep_alive(device.clone(), Notify::from_environment()));
     watch(&device, nets, clock).await?;
+    watching.abort();
 
     if once {
         let drained = tokio::time::timeout(DRAIN_WITHIN, outbox.drained()).await;
@@ -192,7 +197,7 @@ async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> 
     for (index, nets) in nets.into_iter().enumerate() {
         let device = device.clone();
         let worker = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(worker.spawn(move || work(&device, nets))?);
+        threads.push(worker.spawn(move || work(&device, index, nets))?);
     }
     let mut readers = Vec::new();
     for index in 0..device.cameras.len() {
@@ -229,10 +234,22 @@ fn read(device: &Device, index: usize, clock: Arc<dyn Clock>) {
         None => return device.schedule.end(index),
     };
     let (mut frame, mut after_cut) = (Frame::default(), false);
+    let mut stillness = Stillness::default();
     loop {
         match camera.next(&mut frame) {
             Ok(Next::Frame) => {
-                if telemetry.set_status(CameraStatus::Live) {
+                let frozen = config.file.is_none() && stillness.see(&frame) >= FROZEN_AFTER.as_secs_f64();
+                if frozen {
+                    let reason = format!(
+                        "camera `{}` has shown the same picture for {} s; start it anew and look at its lens",
+                        config.id,
+                        FROZEN_AFTER.as_secs()
+                    );
+                    telemetry.count("frames_frozen", 1);
+                    if telemetry.set_status(CameraStatus::Degraded { reason }) {
+                        tracing::warn!(camera = %config.id, "the picture stands still");
+                    }
+                } else if telemetry.set_status(CameraStatus::Live) {
                     tracing::info!(camera = %config.id, "frames arrive");
                 }
                 let seen = Seen {
@@ -260,8 +277,9 @@ fn read(device: &Device, index: usize, clock: Arc<dyn Clock>) {
 }
 
 /// Takes the cameras in turn until the schedule closes.
-fn work(device: &Device, mut nets: Nets) {
+fn work(device: &Device, worker: usize, mut nets: Nets) {
     while let Some((index, work)) = device.schedule.take() {
+        device.progress.begin(worker);
         let camera = &device.cameras[index];
         let lists = device.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut chain = camera.chain.lock().unwrap_or_else(PoisonError::into_inner);
@@ -286,6 +304,8 @@ fn work(device: &Device, mut nets: Nets) {
                 drafts
             }
         };
+        // Waiting for a full disk is not hanging.
+        device.progress.end(worker);
         device.keep(drafts, camera);
         drop(chain);
         device.schedule.done(index);
@@ -369,6 +389,29 @@ impl Device {
             },
             unacknowledged,
             cameras: self.cameras.iter().map(camera).collect(),
+        }
+    }
+}
+
+/// Tells systemd that all is well while every worker comes back from its frames; ends never.
+async fn keep_alive(device: Arc<Device>, notify: Notify) {
+    notify.ready();
+    let mut every = tokio::time::interval(notify.every().unwrap_or(HANGS_AFTER / 2));
+    let mut said = false;
+    loop {
+        every.tick().await;
+        match device.progress.hanging(HANGS_AFTER) {
+            None => {
+                notify.alive();
+                said = false;
+            }
+            Some(worker) if !std::mem::replace(&mut said, true) => {
+                tracing::error!(
+                    worker,
+                    "a worker hangs in a frame; systemd will start this program anew"
+                );
+            }
+            Some(_) => {}
         }
     }
 }

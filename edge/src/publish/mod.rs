@@ -269,18 +269,29 @@ impl Publisher {
 
     fn publish_pending(&self, link: &Link, pending: Pending, again: bool) -> Result<(), LinkBusy> {
         let sent_ms = self.clock.now_ms();
+        // What was decided in this start before the clock was known is told with the right time.
+        let mended = |boot: BootId, at_ms: UnixMs| {
+            if boot == self.boot {
+                self.clock.mend(at_ms)
+            } else {
+                at_ms
+            }
+        };
         let late =
             |boot: BootId, camera_time_ms: UnixMs| again || boot != self.boot || sent_ms - camera_time_ms > LATE_MS;
         match pending.draft {
             Draft::Event(mut event) => {
+                event.camera_time_ms = mended(event.boot, event.camera_time_ms);
                 (event.sent_ms, event.replayed) = (sent_ms, late(event.boot, event.camera_time_ms));
                 self.publish_json(link, Channel::Event, Delivery::Sure, &event)
             }
             Draft::Alert(mut alert) => {
+                alert.camera_time_ms = mended(alert.boot, alert.camera_time_ms);
                 (alert.sent_ms, alert.replayed) = (sent_ms, late(alert.boot, alert.camera_time_ms));
                 self.publish_json(link, Channel::Alert, Delivery::Sure, &alert)
             }
             Draft::Count(mut count) => {
+                count.minute_ms = mended(count.boot, count.minute_ms).div_euclid(60_000) * 60_000;
                 count.sent_ms = sent_ms;
                 self.publish_json(link, Channel::Count, Delivery::Sure, &count)
             }

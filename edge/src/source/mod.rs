@@ -4,9 +4,12 @@
 //! Files and network cameras are decoded by a child process, so that a broken stream can never take the appliance down.
 
 mod child;
+#[cfg(test)]
+mod fault_tests;
 mod file;
 mod rtsp;
 mod stderr;
+mod still;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "usb")]
@@ -14,6 +17,7 @@ mod usb;
 
 pub use file::{FileOptions, FileSource, Pace};
 pub use rtsp::RtspSource;
+pub use still::{FROZEN_AFTER, Stillness};
 #[cfg(feature = "usb")]
 pub use usb::UsbSource;
 

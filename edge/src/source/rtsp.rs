@@ -11,6 +11,8 @@ use vong_wire::UnixMs;
 
 /// A camera that delivers no frame for so long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The system's clock may fall back by so much, as its corrections do, without a cut in the camera's time.
+const SET_BACK_MS: UnixMs = 2_000;
 /// Arguments for a network camera: TCP, since lost packets smear pictures; a silent socket is closed after ten seconds.
 const BEFORE_INPUT: [&str; 8] = [
     "-rtsp_transport",
@@ -32,9 +34,10 @@ pub struct RtspSource {
     decoder: Option<Decoder>,
     backoff: Backoff,
     retry_at: Option<Instant>,
-    first_ms: Option<UnixMs>,
+    first: Option<Instant>,
     last_ms: UnixMs,
     seq: u64,
+    patience: Duration,
     /// A frame came since the last connection.
     delivered: bool,
     cut: bool,
@@ -51,12 +54,20 @@ impl RtspSource {
             decoder: None,
             backoff: Backoff::default(),
             retry_at: None,
-            first_ms: None,
+            first: None,
+            patience: PATIENCE,
             last_ms: 0,
             seq: 0,
             delivered: false,
             cut: false,
         }
+    }
+
+    /// Waits this long for a frame instead of ten seconds.
+    #[cfg(test)]
+    pub(super) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     fn lost(&mut self, reason: String) -> Next {
@@ -96,9 +107,9 @@ impl Source for RtspSource {
             }
         }
         let decoder = self.decoder.as_mut().expect("it was just started");
-        match decoder.read(&mut frame.image, PATIENCE) {
+        match decoder.read(&mut frame.image, self.patience) {
             Got::Frame(_) => {}
-            Got::Stalled => return Ok(self.lost(format!("no frame for {} s", PATIENCE.as_secs()))),
+            Got::Stalled => return Ok(self.lost(format!("no frame for {} s", self.patience.as_secs()))),
             Got::Ended if self.options.stop.is_cancelled() => return Ok(Next::Ended),
             Got::Ended => {
                 let said = decoder.last_words().unwrap_or_else(|| "the stream ended".into());
@@ -106,11 +117,17 @@ impl Source for RtspSource {
             }
         }
         self.delivered = true;
-        // The system's clock may be set back; a camera's time only rises.
-        self.last_ms = self.clock.now_ms().max(self.last_ms + 1);
-        let first_ms = *self.first_ms.get_or_insert(self.last_ms);
+        let now_ms = self.clock.now_ms();
+        if self.seq > 0 && now_ms < self.last_ms - SET_BACK_MS {
+            // The clock was set: what follows is another time, and one frame the price.
+            self.last_ms = now_ms;
+            return Ok(Next::Cut);
+        }
+        // Small corrections go unseen: within a cut a camera's time only rises.
+        self.last_ms = now_ms.max(self.last_ms + 1);
         frame.at_ms = self.last_ms;
-        frame.at_s = (self.last_ms - first_ms) as f64 / 1e3;
+        // Movement is measured by a clock that nobody sets.
+        frame.at_s = self.first.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
         frame.seq = self.seq;
         self.seq += 1;
         Ok(Next::Frame)
