@@ -3,7 +3,7 @@
 
 use super::stderr::{self, Complaints, Head};
 use super::{SourceError, SourceOptions};
-use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, unbounded};
 use image::RgbImage;
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -31,10 +31,12 @@ pub(super) enum Got {
 #[derive(Debug)]
 pub(super) struct Decoder {
     child: Child,
-    pixels: ChildStdout,
-    heads: Receiver<Head>,
+    /// Whole pictures: a pipe that stalls in the middle of one holds its thread up, not the caller.
+    pictures: Receiver<(RgbImage, Option<f64>)>,
+    /// Pictures to fill again.
+    spare: Sender<RgbImage>,
     complaints: Complaints,
-    reader: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -70,6 +72,9 @@ impl Decoder {
                 "rgb24",
                 "-f",
                 "rawvideo",
+                // Else the end of a picture waits in a buffer for the next one: for ever, when the camera stalls.
+                "-flush_packets",
+                "1",
                 "pipe:1",
             ])
             .stdin(Stdio::null())
@@ -85,52 +90,49 @@ impl Decoder {
         let (sender, heads) = unbounded();
         let complaints = Complaints::default();
         let (kept, secret) = (complaints.clone(), stderr::secret_of(input));
-        let reader = std::thread::Builder::new()
+        let of_stderr = std::thread::Builder::new()
             .name("ffmpeg-stderr".into())
             .spawn(move || stderr::read(errors, secret, &sender, &kept));
-        match reader {
-            Ok(reader) => Ok(Self {
-                child,
-                pixels,
-                heads,
-                complaints,
-                reader: Some(reader),
-                stop: options.stop.clone(),
-            }),
-            Err(cause) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(SourceError::NoDecoder {
-                    program: "ffmpeg",
-                    cause,
-                })
-            }
+        let (full, pictures) = bounded(0);
+        let (spare, empty) = unbounded();
+        let of_pixels = std::thread::Builder::new()
+            .name("ffmpeg-pixels".into())
+            .spawn(move || read_pictures(pixels, &heads, &empty, &full));
+        // Made first, so that the child is ended where a thread cannot be started.
+        let mut this = Self {
+            child,
+            pictures,
+            spare,
+            complaints,
+            readers: Vec::new(),
+            stop: options.stop.clone(),
+        };
+        for reader in [of_stderr, of_pixels] {
+            this.readers.push(reader.map_err(|cause| SourceError::NoDecoder {
+                program: "ffmpeg",
+                cause,
+            })?);
         }
+        Ok(this)
     }
 
     /// Waits for the next picture, for `patience` at most.
     pub(super) fn read(&mut self, image: &mut RgbImage, patience: Duration) -> Got {
         let since = Instant::now();
-        let head = loop {
+        loop {
             if self.stop.is_cancelled() {
                 return Got::Ended;
             }
-            match self.heads.recv_timeout(LOOK) {
-                Ok(head) => break head,
+            match self.pictures.recv_timeout(LOOK) {
+                Ok((picture, pts_s)) => {
+                    // The reader may have ended: then nobody wants the old one.
+                    let _ = self.spare.send(std::mem::replace(image, picture));
+                    return Got::Frame(pts_s);
+                }
                 Err(RecvTimeoutError::Timeout) if since.elapsed() < patience => {}
                 Err(RecvTimeoutError::Timeout) => return Got::Stalled,
                 Err(RecvTimeoutError::Disconnected) => return Got::Ended,
             }
-        };
-        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
-            return Got::Ended;
-        }
-        if (image.width(), image.height()) != (head.width, head.height) {
-            *image = RgbImage::new(head.width, head.height);
-        }
-        match self.pixels.read_exact(image) {
-            Ok(()) => Got::Frame(head.pts_s),
-            Err(_) => Got::Ended,
         }
     }
 
@@ -144,7 +146,9 @@ impl Decoder {
         // A child that has ended by itself cannot be killed: no news.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(reader) = self.reader.take() {
+        // A reader that waits to hand a picture over learns that nobody takes it.
+        self.pictures = never();
+        for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
     }
@@ -153,6 +157,27 @@ impl Decoder {
 impl Drop for Decoder {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Reads pictures until the pipe ends or nobody takes them.
+fn read_pictures(
+    mut pixels: ChildStdout,
+    heads: &Receiver<Head>,
+    empty: &Receiver<RgbImage>,
+    full: &Sender<(RgbImage, Option<f64>)>,
+) {
+    for head in heads {
+        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
+            return;
+        }
+        let mut image = empty.try_recv().unwrap_or_default();
+        if (image.width(), image.height()) != (head.width, head.height) {
+            image = RgbImage::new(head.width, head.height);
+        }
+        if pixels.read_exact(&mut image).is_err() || full.send((image, head.pts_s)).is_err() {
+            return;
+        }
     }
 }
 
