@@ -2,6 +2,8 @@
 //! acknowledgement. A window of unacknowledged messages is in flight; a new connection starts with an empty window.
 
 mod backoff;
+#[cfg(test)]
+mod endurance_tests;
 mod link;
 #[cfg(test)]
 mod tests;

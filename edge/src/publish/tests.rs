@@ -13,8 +13,8 @@ use vong_wire::{
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-struct Device {
-    outbox: Arc<Outbox>,
+pub(super) struct Device {
+    pub(super) outbox: Arc<Outbox>,
     bundles: mpsc::Receiver<WatchlistBundle>,
     stop: CancellationToken,
     run: tokio::task::JoinHandle<Result<(), OutboxError>>,
@@ -23,10 +23,12 @@ struct Device {
 
 impl Device {
     async fn start(port: u16) -> Self {
+        Self::start_bounded(port, crate::outbox::DEFAULT_LIMIT_BYTES).await
+    }
+
+    pub(super) async fn start_bounded(port: u16, limit_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(folder.path(), crate::outbox::DEFAULT_LIMIT_BYTES)
-            .await
-            .unwrap();
+        let outbox = Outbox::open(folder.path(), limit_bytes).await.unwrap();
         let outbox = Arc::new(outbox);
         let (sender, bundles) = mpsc::channel(4);
         let (version, bundle_version) = watch::channel(0);
@@ -74,7 +76,7 @@ impl Device {
         drained.expect("in time").unwrap();
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.stop.cancel();
         self.run.await.unwrap().unwrap();
     }
@@ -88,7 +90,7 @@ fn device() -> DeviceId {
     DeviceId::new("edge-1").unwrap()
 }
 
-fn crossing() -> Draft {
+pub(super) fn crossing() -> Draft {
     Draft::Event(Event {
         id: EventId::generate(),
         seq: 0,
@@ -106,7 +108,7 @@ fn crossing() -> Draft {
     })
 }
 
-fn alert() -> (EventId, Draft) {
+pub(super) fn alert() -> (EventId, Draft) {
     let id = EventId::generate();
     let alert = Alert {
         id,
