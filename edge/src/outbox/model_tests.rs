@@ -4,7 +4,7 @@
 use super::tests::{alert, boot, count, crossing, key};
 use super::*;
 use proptest::prelude::*;
-use vong_wire::{Crossing, ObjectClass};
+use vong_wire::Crossing;
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -91,7 +91,7 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     };
     let begun = Instant::now();
     let mut house = House::start(plan).await?;
-    let (mut cuts_asked, mut killed) = (0, 0);
+    let mut killed = 0;
     while killed < plan.kills {
         tokio::time::sleep(Duration::from_millis(50 + dice.below(plan.pause_ms))).await;
         let fault = dice.below(10);
@@ -112,7 +112,6 @@ pub async fn run(plan: &Plan) -> Result<Report> {
                     None
                 };
                 link.unwrap_or(&house.edge_link).cut_in(dice.below(30_000) as u32);
-                cuts_asked += 1;
                 continue;
             }
         };
@@ -127,7 +126,6 @@ pub async fn run(plan: &Plan) -> Result<Report> {
     let links = [Some(&house.edge_link), house.central_link.as_ref()];
     report.cuts = links.iter().flatten().map(|link| link.cuts()).sum();
     report.swapped = house.edge_link.swapped();
-    debug_assert!(report.cuts <= cuts_asked);
     report.faults += killed + report.cuts;
     report.seconds = begun.elapsed().as_secs();
     Ok(report)
