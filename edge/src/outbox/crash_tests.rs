@@ -31,7 +31,7 @@ async fn appends_until_it_is_killed() {
         }
         // Some are acknowledged, so that pages are freed and filled again.
         if let [first, ..] = outbox.due(&HashSet::new(), 1).await.unwrap().as_slice()
-            && first.seq % 7 == 0
+            && first.seq.is_multiple_of(7)
             && let Draft::Alert(Alert { id, .. }) = first.draft
         {
             println!("going {id}");

@@ -104,7 +104,7 @@ impl Gate {
     }
 
     fn crossing(&mut self, step: &mut Step) {
-        let direction = if self.steps % 3 == 0 {
+        let direction = if self.steps.is_multiple_of(3) {
             Direction::Out
         } else {
             Direction::In
