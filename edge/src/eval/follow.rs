@@ -14,7 +14,7 @@ use crate::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions}
 use crate::track::{Track, TrackerConfig};
 
 /// How a clip is looked at.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct FollowArgs {
     /// The clip.
     #[arg(long)]

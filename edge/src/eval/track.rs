@@ -49,7 +49,12 @@ pub fn run(args: &TrackArgs) -> anyhow::Result<serde_json::Value> {
     let truth = Truth::load(&args.truth)?;
     let mut picture_size = (0, 0);
     let mut found: Vec<Vec<Labelled>> = Vec::new();
-    let followed = follow(&args.follow, Vec::new(), |at_s, size, tracks| {
+    // Truth is given frame by frame, so objects are looked for in every one, as with a camera's `every_frame = true`.
+    let every_frame = FollowArgs {
+        every_frame: true,
+        ..args.follow.clone()
+    };
+    let followed = follow(&every_frame, Vec::new(), |at_s, size, tracks| {
         picture_size = size;
         let shown = tracks.iter().filter(|track| {
             let known = track.state != TrackState::New && track.class == ObjectClass::Person;

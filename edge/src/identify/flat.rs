@@ -195,9 +195,10 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
             let products = kernel.products(tiles, &probe.eights);
             let limit = least - coarse_slack;
             let mut reach = 0_u32;
-            for place in 0..ROWS {
-                let product = products[place].wrapping_sub(middle) as f32 * (bounds.step[place] * coarse_step);
-                reach |= u32::from(product + bounds.error[place] * probe.length >= limit) << place;
+            let scales = bounds.step.iter().zip(&bounds.error);
+            for (place, (product, (step, error))) in products.iter().zip(scales).enumerate() {
+                let product = product.wrapping_sub(middle) as f32 * (step * coarse_step);
+                reach |= u32::from(product + error * probe.length >= limit) << place;
             }
             while reach != 0 {
                 let row = block * ROWS + reach.trailing_zeros() as usize;

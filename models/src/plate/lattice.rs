@@ -224,7 +224,6 @@ impl Grammar {
                     number,
                     blank: joined,
                     symbol: f32::NEG_INFINITY,
-                    ..*prefix
                 });
             }
             let complete = self.cheapest(prefix.alive, at, 1).is_some();

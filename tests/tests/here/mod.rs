@@ -1,11 +1,11 @@
 //! Where the tests stand: the project, its programs, and whether models and clips are there.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Mutex, MutexGuard};
 use vong_tests::stage::{House, free_port};
 
 /// Showings measure their pace: one at a time, also where one process runs all tests.
-static STAGE: Mutex<()> = Mutex::new(());
+static STAGE: Mutex<()> = Mutex::const_new(());
 
 /// The project's folder.
 pub fn root() -> PathBuf {
@@ -62,6 +62,6 @@ fn missing() -> Vec<String> {
 }
 
 /// Waits for its turn on the stage.
-pub fn stage() -> MutexGuard<'static, ()> {
-    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+pub async fn stage() -> MutexGuard<'static, ()> {
+    STAGE.lock().await
 }

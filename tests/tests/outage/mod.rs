@@ -13,7 +13,7 @@ const WITHIN: Duration = Duration::from_secs(180);
 
 #[tokio::test]
 async fn what_is_decided_while_central_is_dead_is_stored_once_when_it_is_back() {
-    let _turn = here::stage();
+    let _turn = here::stage().await;
     let folder = tempfile::tempdir().expect("a folder can be made");
     let Some(house) = here::house(folder.path()) else {
         return;
@@ -92,7 +92,7 @@ fn only_camera(edge_toml: &std::path::Path, id: &str) {
 
 /// The short form of `make soak`, on one broker.
 async fn stands_out(broker: BrokerKind, kills: u64) {
-    let _turn = here::stage();
+    let _turn = here::stage().await;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let plan = Plan {
         seed: now.expect("it is after 1970").as_secs(),

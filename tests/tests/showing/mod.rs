@@ -7,7 +7,7 @@ use vong_tests::show::{compare, play_once};
 
 #[tokio::test]
 async fn the_demo_sees_what_is_true() {
-    let _turn = here::stage();
+    let _turn = here::stage().await;
     let folder = tempfile::tempdir().expect("a folder can be made");
     let Some(house) = here::house(folder.path()) else {
         return;
