@@ -103,6 +103,9 @@ pub struct Model {
     /// Id of the model of 32-bit floats that this one was made of.
     #[serde(default)]
     pub eight_bit_of: Option<String>,
+    /// From how near and how far an embedding looks at a face; 1 is the template's own distance, more is farther.
+    #[serde(default = "template_distance")]
+    pub distances: Vec<f32>,
     /// Cosine similarity from which two embeddings are one person, unless a list has its own.
     #[serde(default)]
     pub threshold: Option<f32>,
@@ -110,6 +113,10 @@ pub struct Model {
 
 fn ones() -> [f32; 3] {
     [1.0; 3]
+}
+
+fn template_distance() -> Vec<f32> {
+    vec![1.0]
 }
 
 fn default_nms() -> f32 {
@@ -169,6 +176,12 @@ impl Manifest {
         for model in file.models {
             if model.size.contains(&0) || model.std.contains(&0.0) {
                 return Err(wrong(format!("model `{}`: size and std must not be nought", model.id)));
+            }
+            if model.distances.is_empty() || !model.distances.iter().all(|d| (0.5..=2.0).contains(d)) {
+                return Err(wrong(format!(
+                    "model `{}`: distances must be some, each from 0.5 to 2",
+                    model.id
+                )));
             }
             if model.job == Job::Embedding && model.template.is_none() {
                 return Err(wrong(format!(
