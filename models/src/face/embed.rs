@@ -1,7 +1,6 @@
 //! A face as a unit vector. The chip is warped onto the model's template by its five points, and looked at from the
-//! distances that the manifest names, each as it is and mirrored; the vectors are added. On pictures of one person the sum
-//! varies
-//! less than any of them, above all where the points are a little off.
+//! distances that the manifest names, each as it is and mirrored; the vectors are added. On pictures of one person the
+//! sum varies less than any of them, above all where the points are a little off.
 
 use crate::error::ModelError;
 use crate::geometry::PointPx;
