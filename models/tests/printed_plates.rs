@@ -44,8 +44,8 @@ fn reader() -> Option<PlateReader> {
         println!("skipped: no models in {}; run `make models`", store.root().display());
         return None;
     }
-    let manifest = Manifest::load(None).unwrap();
-    Some(PlateReader::open(&store, &manifest, 1, PlateReaderOptions::default()).unwrap())
+    let manifest = Manifest::load(None).expect("the built-in manifest is right");
+    Some(PlateReader::open(&store, &manifest, 1, PlateReaderOptions::default()).expect("the reader opens"))
 }
 
 /// Numbers that look random and are the same on every machine.

@@ -77,8 +77,7 @@ pub fn fetch(store: &Store, manifest: &Manifest) -> Result<Fetched> {
     }
     let progress = Progress::new(todo.iter().map(|(package, _)| u64::from(package.mib)).sum());
     for (package, files) in todo {
-        progress.begin(package);
-        let members = members(package, &files, arch, &cache).with_context(|| package.to_string())?;
+        let members = members(package, &files, arch, &cache, &progress).with_context(|| package.to_string())?;
         for file in files {
             make(store, file, &members).with_context(|| package.to_string())?;
             progress.say(&format!("{}: made", file.to.display()));
@@ -90,7 +89,13 @@ pub fn fetch(store: &Store, manifest: &Manifest) -> Result<Fetched> {
 }
 
 /// The members that the files need: out of the cache, or out of the package.
-fn members(package: &Package, files: &[&StoreFile], arch: &str, cache: &Cache) -> Result<BTreeMap<String, Vec<u8>>> {
+fn members(
+    package: &Package,
+    files: &[&StoreFile],
+    arch: &str,
+    cache: &Cache,
+    progress: &Progress,
+) -> Result<BTreeMap<String, Vec<u8>>> {
     let wanted: Vec<&Member> = files.iter().flat_map(|file| &file.members).collect();
     let cached: Option<BTreeMap<_, _>> = wanted
         .iter()
@@ -99,6 +104,7 @@ fn members(package: &Package, files: &[&StoreFile], arch: &str, cache: &Cache) -
     if let Some(cached) = cached {
         return Ok(cached);
     }
+    progress.begin(package);
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;
     let archive = client::download(package, arch, folder.path())?;
     let paths: Vec<&str> = wanted.iter().map(|member| member.path.as_str()).collect();

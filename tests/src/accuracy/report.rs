@@ -133,15 +133,10 @@ fn faces(text: &mut String, edge: &Path, material: &Material, embeddings: &[(Str
             let counts = ["gallery", "mated", "non_mated"]
                 .map(|key| result[key].to_string())
                 .join(" | ");
-            let row = |kind: &str, fnir: &Value, rank1: &Value| {
-                let rates = ["0.1", "0.01", "0.001"].map(|fpir| percent(&fnir[fpir])).join(" | ");
-                format!("| {set} | {name}{kind} | {counts} | {} | {rates} |\n", percent(rank1))
-            };
-            text.push_str(&row("", &result["fnir_at_fpir"], &result["rank1"]));
-            if result["plain_cosine"].is_object() {
-                let plain = &result["plain_cosine"];
-                text.push_str(&row(", plain cosine", &plain["fnir_at_fpir"], &plain["rank1"]));
-            }
+            let fnir = &result["fnir_at_fpir"];
+            let rates = ["0.1", "0.01", "0.001"].map(|fpir| percent(&fnir[fpir])).join(" | ");
+            let rank1 = percent(&result["rank1"]);
+            text.push_str(&format!("| {set} | {name} | {counts} | {rank1} | {rates} |\n"));
         }
     }
     if !material.protocols.is_empty() {
@@ -169,17 +164,6 @@ fn plates(text: &mut String, edge: &Path, material: &Material) -> Result<()> {
             times["p50"],
             times["p95"]
         )?;
-        for (group, members) in read.result["by"].as_object().into_iter().flatten() {
-            for (member, figures) in members.as_object().into_iter().flatten() {
-                let figure = |key: &str| figures[key].as_u64().unwrap_or(0);
-                let (all, exact) = (figure("plates"), figure("exact"));
-                writeln!(
-                    text,
-                    "| {set} | {group} {member} | {all} | {exact} | {} | | |",
-                    share(exact, all)
-                )?;
-            }
-        }
     }
     text.push_str("\n`vong-edge eval plates --images FOLDER --truth FOLDER/truth.csv`\n");
     Ok(())
