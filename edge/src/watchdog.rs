@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 /// A stage that makes no progress for so long hangs.
 pub const HANGS_AFTER: Duration = Duration::from_secs(10);
-/// More restarts than this within a minute are a state, not an accident.
-pub const RESTARTS_A_MINUTE: usize = 5;
 const IDLE: u64 = u64::MAX;
 
 /// When each worker began its present frame.
@@ -46,20 +44,6 @@ impl Progress {
             since_ms != IDLE && now_ms.saturating_sub(since_ms) > patience.as_millis() as u64
         };
         self.since_ms.iter().position(hangs)
-    }
-}
-
-/// Counts restarts within the last minute.
-#[derive(Debug, Default)]
-pub struct Restarts(Vec<Instant>);
-
-impl Restarts {
-    /// Another restart; says whether there are too many now.
-    pub fn note(&mut self, now: Instant) -> bool {
-        self.0
-            .retain(|before| now.duration_since(*before) < Duration::from_secs(60));
-        self.0.push(now);
-        self.0.len() > RESTARTS_A_MINUTE
     }
 }
 
@@ -172,15 +156,5 @@ mod tests {
         assert_eq!(progress.hanging(HANGS_AFTER), None);
         progress.end(1);
         assert_eq!(progress.hanging(Duration::ZERO), None);
-    }
-
-    #[test]
-    fn the_sixth_restart_in_a_minute_is_too_many() {
-        let mut restarts = Restarts::default();
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let told: Vec<bool> = (0..6).map(|number| restarts.note(at(number * 5))).collect();
-        assert_eq!(told, [false, false, false, false, false, true]);
-        assert!(!restarts.note(at(84)), "the minute is over");
     }
 }
