@@ -1,6 +1,9 @@
 //! What the conversions make of the packages, beside reference conversions of the same models by another hand, on the
 //! same input; and whether the manifest agrees with itself.
 
+mod here;
+
+use here::store;
 use std::path::{Path, PathBuf};
 use vong_models::session::{Session, SessionOptions};
 use vong_models::{Manifest, Store};
@@ -9,13 +12,6 @@ use vong_models::{Manifest, Store};
 const REFERENCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
 /// Largest difference of an output value.
 const TOLERANCE: f32 = 1e-3;
-
-fn store() -> Store {
-    match std::env::var_os("VONG_STORE") {
-        Some(_) => Store::locate(),
-        None => Store::at(concat!(env!("CARGO_MANIFEST_DIR"), "/store")),
-    }
-}
 
 /// All outputs of a model for an input of noise that is the same at every call, sorted by shape: two conversions need
 /// not put them in the same order.

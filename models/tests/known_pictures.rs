@@ -1,6 +1,8 @@
 //! The wrappers on pictures whose content is known: the two public-domain portraits of the demo, which `vong-models
 //! fetch` puts into the store.
 
+mod here;
+
 use image::{Rgb, RgbImage};
 use vong_models::detect::ObjectDetector;
 use vong_models::face::{FaceDetector, FaceEmbedder};
@@ -10,12 +12,7 @@ use vong_wire::ObjectClass;
 
 /// The store, or none with a word about it: a fresh checkout has no models until they are fetched.
 fn store() -> Option<Store> {
-    let own = Store::at(concat!(env!("CARGO_MANIFEST_DIR"), "/store"));
-    let store = if std::env::var_os("VONG_STORE").is_some() {
-        Store::locate()
-    } else {
-        own
-    };
+    let store = here::store();
     if store.file("astronaut.png").is_file() {
         return Some(store);
     }

@@ -1,12 +1,13 @@
 //! Every form of plate that the grammar knows survives being printed, seen and read: rows, class, number of lines, colour.
 
+mod here;
 mod plate_print;
 
 use plate_print::{Paint, View, picture};
 use std::collections::BTreeMap;
+use vong_models::Manifest;
 use vong_models::plate::grammar::normal_form;
 use vong_models::plate::{Grammar, PlateReader, PlateReaderOptions};
-use vong_models::{Manifest, Store};
 use vong_wire::PlateColour;
 
 const WHITE: Paint = Paint {
@@ -34,12 +35,7 @@ const RED_LETTERS: Paint = Paint {
 const EACH: u64 = 2;
 
 fn reader() -> Option<PlateReader> {
-    let own = Store::at(concat!(env!("CARGO_MANIFEST_DIR"), "/store"));
-    let store = if std::env::var_os("VONG_STORE").is_some() {
-        Store::locate()
-    } else {
-        own
-    };
+    let store = here::store();
     if !store.file("ppocr-det.onnx").is_file() {
         println!("skipped: no models in {}; run `make models`", store.root().display());
         return None;
