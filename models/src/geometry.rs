@@ -64,6 +64,17 @@ impl BBoxPx {
         (self.x1..=self.x2).contains(&point.x) && (self.y1..=self.y2).contains(&point.y)
     }
 
+    /// The box this share (0 to 1) of the way to another.
+    pub fn towards(&self, other: &Self, share: f32) -> Self {
+        let part = |from: f32, to: f32| from + share * (to - from);
+        Self {
+            x1: part(self.x1, other.x1),
+            y1: part(self.y1, other.y1),
+            x2: part(self.x2, other.x2),
+            y2: part(self.y2, other.y2),
+        }
+    }
+
     /// Cut to a picture of this size.
     pub fn clipped(&self, width: f32, height: f32) -> Self {
         self.intersection(&Self::new(0.0, 0.0, width, height))

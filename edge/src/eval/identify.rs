@@ -28,6 +28,7 @@ pub struct IdentifyArgs {
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     score: f32,
+    cosine: f32,
     right: bool,
 }
 
@@ -92,7 +93,13 @@ pub fn run(args: &IdentifyArgs) -> anyhow::Result<serde_json::Value> {
     let trials = search_all(args)?;
     let (mated, strangers) = (&trials.mated, &trials.strangers);
     let first = mated.iter().filter(|found| found.is_some_and(|c| c.right)).count();
+    let plain = |found: &[Option<Candidate>]| {
+        let by_cosine = |c: &Candidate| Candidate { score: c.cosine, ..*c };
+        found.iter().map(|c| c.as_ref().map(by_cosine)).collect::<Vec<_>>()
+    };
+    let (plain_mated, plain_strangers) = (plain(mated), plain(strangers));
     let fnir = |fpir: f64| round(fnir_at(mated, strangers, fpir), 1e5);
+    let plain_fnir = |fpir: f64| round(fnir_at(&plain_mated, &plain_strangers, fpir), 1e5);
     Ok(json!({
         "gallery": trials.gallery,
         "mated": mated.len(),
@@ -100,6 +107,7 @@ pub fn run(args: &IdentifyArgs) -> anyhow::Result<serde_json::Value> {
         "failed_to_enrol": trials.failed,
         "rank1": round(first as f64 / mated.len() as f64, 1e5),
         "fnir_at_fpir": { "0.1": fnir(0.1), "0.01": fnir(0.01), "0.001": fnir(0.001) },
+        "plain_cosine": { "0.1": plain_fnir(0.1), "0.01": plain_fnir(0.01), "0.001": plain_fnir(0.001) },
     }))
 }
 
@@ -231,6 +239,7 @@ fn search(gallery: &Gallery, portraits: &Portraits, file: &str, right: Option<us
     let right = right.is_some_and(|number| best.entry.as_str() == number.to_string());
     Some(Candidate {
         score: best.similarity,
+        cosine: best.cosine,
         right,
     })
 }
@@ -252,7 +261,13 @@ fn fnir_at(mated: &[Option<Candidate>], strangers: &[Option<Candidate>], fpir: f
 impl Trials {
     /// Strangers with these scores, and one enrolled person that is found with 0.9.
     pub(crate) fn of_strangers(scores: &[f32]) -> Self {
-        let candidate = |score, right| Some(Candidate { score, right });
+        let candidate = |score, right| {
+            Some(Candidate {
+                score,
+                cosine: score,
+                right,
+            })
+        };
         Self {
             model: "m".into(),
             gallery: 1,
@@ -279,7 +294,13 @@ mod tests {
 
     #[test]
     fn a_miss_is_a_wrong_name_a_low_score_or_no_face() {
-        let found = |score, right| Some(Candidate { score, right });
+        let found = |score, right| {
+            Some(Candidate {
+                score,
+                cosine: score,
+                right,
+            })
+        };
         let mated = [found(0.9, true), found(0.9, false), found(0.4, true), None];
         let strangers = [found(0.5, false), found(0.3, false), None];
         assert!((fnir_at(&mated, &strangers, 0.0) - 0.75).abs() < 1e-9);

@@ -4,7 +4,7 @@
 use super::count::round;
 use super::follow::{FollowArgs, follow};
 use super::mot::{Labelled, Score, Scorer, Truth, TruthError};
-use crate::track::TrackState;
+use crate::track::Tracker;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -24,8 +24,6 @@ pub struct TrackArgs {
     pub truth_size: Option<(u32, u32)>,
 }
 
-/// A coasting track is shown for so long: most people that are lost are found again in the next frames, s.
-const SHOWN_UNSEEN_S: f64 = 0.0;
 /// Usual widths of pictures, px; the height follows from the clip's shape.
 const USUAL_WIDTHS: [u32; 24] = [
     160, 176, 240, 320, 352, 384, 400, 426, 480, 512, 640, 704, 720, 768, 800, 854, 960, 1024, 1280, 1440, 1600, 1920,
@@ -56,10 +54,7 @@ pub fn run(args: &TrackArgs) -> anyhow::Result<serde_json::Value> {
     };
     let followed = follow(&every_frame, Vec::new(), |at_s, size, tracks| {
         picture_size = size;
-        let shown = tracks.iter().filter(|track| {
-            let known = track.state != TrackState::New && track.class == ObjectClass::Person;
-            known && at_s - track.last_seen_s <= SHOWN_UNSEEN_S
-        });
+        let shown = Tracker::present(tracks, at_s).filter(|track| track.class == ObjectClass::Person);
         found.push(shown.map(|track| (track.id, track.bbox)).collect());
     })?;
     if truth.last_frame() > followed.frames {

@@ -1,5 +1,6 @@
 //! The faces of all lists, searched exactly.
 
+use super::crowd::Crowd;
 use super::flat::{FlatRows, dot};
 use vong_models::face::Embedding;
 use vong_wire::{EntryId, ListId, ListKind, Severity, WatchlistBundle};
@@ -44,9 +45,11 @@ pub struct FaceMatch {
     pub entry: EntryId,
     /// How urgent a hit is.
     pub severity: Severity,
-    /// Cosine similarity, -1 to 1.
+    /// Cosine similarity, -1 to 1, less what is unusual about how like others the two are; see `crowd`.
     pub similarity: f32,
-    /// The list's threshold.
+    /// Cosine similarity itself.
+    pub cosine: f32,
+    /// The list's threshold, for [`Self::similarity`].
     pub threshold: f32,
 }
 
@@ -59,6 +62,7 @@ struct List {
     /// Entry of each row.
     owner: Vec<u32>,
     rows: FlatRows,
+    crowd: Crowd,
     /// Entry and vector of persons confirmed not to be it.
     negative: Vec<(u32, Vec<f32>)>,
 }
@@ -105,11 +109,13 @@ impl Gallery {
                 entries: Vec::new(),
                 owner: Vec::new(),
                 rows: FlatRows::new(gallery.width),
+                crowd: Crowd::default(),
                 negative: Vec::new(),
             };
             for entry in entries {
                 let index = taken.entries.len() as u32;
                 taken.entries.push(entry.id.clone());
+                taken.crowd.push();
                 for (vector, positive) in entry
                     .embeddings
                     .iter()
@@ -196,7 +202,10 @@ impl List {
             list: self.id.clone(),
             entry: self.entries[owner as usize].clone(),
             severity: self.severity,
-            similarity: nearest.similarity,
+            similarity: self
+                .crowd
+                .score(&self.rows, &self.owner, owner, probe, nearest.similarity),
+            cosine: nearest.similarity,
             threshold: self.threshold,
         })
     }

@@ -1,6 +1,7 @@
 //! Who is it, if anybody listed? Invariant: "unknown" is an answer; a list whose embeddings come from another model is
 //! never searched; a track is told once per entry.
 
+mod crowd;
 mod flat;
 mod gallery;
 mod plates;

@@ -34,7 +34,7 @@ impl IdentityVote {
             let key = (best.list.clone(), best.entry.clone());
             let agreeing = gallery
                 .vectors(&best.list, &best.entry)
-                .map(|vector| shots.agreeing(vector, best.threshold - SHOT_SLACK))
+                .map(|vector| shots.agreeing(vector, best.threshold + best.cosine - best.similarity - SHOT_SLACK))
                 .max()
                 .unwrap_or(0);
             if agreeing as usize * 2 > shots.len() && agreeing as usize >= LEAST_SHOTS && !self.told.contains(&key) {

@@ -173,7 +173,12 @@ impl Tracker {
                     && same_kind(f.track.class, detection.class)
                     && f.filter.bbox().iou(&detection.bbox) > DOUBLE_IOU
             };
-            if self.scratch.used[n] || detection.score < self.config.birth_score || self.followed.iter().any(doubled) {
+            let least = if detection.bbox.width().max(detection.bbox.height()) < self.small_px {
+                self.config.small_birth_score
+            } else {
+                self.config.birth_score
+            };
+            if self.scratch.used[n] || detection.score < least || self.followed.iter().any(doubled) {
                 continue;
             }
             let look = if self.scratch.alone[n] >= ALONE {

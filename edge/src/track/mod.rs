@@ -31,6 +31,10 @@ pub struct TrackerConfig {
     pub sure_score: f32,
     /// A sure detection from here on may begin a track.
     pub birth_score: f32,
+    /// The same for a small one: few cells of the detector have looked at it.
+    pub small_birth_score: f32,
+    /// A box whose longer side is below this share of the picture's longer side is small.
+    pub small_side: f32,
     /// Sightings until a track is believed.
     pub sightings_to_confirm: u32,
     /// A track is believed while its scores of late have this mean ...
@@ -71,21 +75,23 @@ pub struct Likeness {
 impl Default for TrackerConfig {
     fn default() -> Self {
         Self {
-            least_score: 0.12,
-            sure_score: 0.4,
-            birth_score: 0.45,
+            least_score: 0.2,
+            sure_score: 0.45,
+            birth_score: 0.5,
+            small_birth_score: 0.7,
+            small_side: 0.104,
             sightings_to_confirm: 3,
             unconfirmed_s: 0.35,
-            lost_s: 3.0,
+            lost_s: 2.0,
             least_likeness: Likeness {
                 sure: 0.15,
-                unsure: 0.4,
+                unsure: 0.6,
                 second: 0.25,
             },
             proven_score: 0.5,
             proven_move: 1.0,
             score_memory_s: 4.0,
-            look_weight: 0.5,
+            look_weight: 0.4,
             look_neutral: 0.9,
             look_return: 0.94,
             return_speed: 0.8,
@@ -110,7 +116,7 @@ pub enum TrackState {
 pub struct Track {
     /// Given once; rises.
     pub id: u64,
-    /// Where it is; where it should be while coasting.
+    /// Where it is, between the filter's box and the detected one; where it should be while coasting.
     pub bbox: BBoxPx,
     /// Velocity of the centre, px/s.
     pub velocity: [f32; 2],
@@ -158,6 +164,8 @@ pub struct Tracker {
     followed: Vec<Followed>,
     shown: Vec<Track>,
     now_s: Option<f64>,
+    /// Longer side of a small box, px; 0 until a picture was seen.
+    small_px: f32,
     next_id: u64,
     scratch: associate::Scratch,
 }
@@ -170,6 +178,7 @@ impl Tracker {
             followed: Vec::new(),
             shown: Vec::new(),
             now_s: None,
+            small_px: 0.0,
             next_id: 1,
             scratch: associate::Scratch::default(),
         }
@@ -188,8 +197,12 @@ impl Tracker {
 
     fn take_in(&mut self, at_s: f64, picture: Option<&RgbImage>, detections: &[Detection]) -> &[Track] {
         self.advance(at_s);
+        if let Some(picture) = picture {
+            self.small_px = self.config.small_side * picture.width().max(picture.height()) as f32;
+        }
         self.scratch.look_at(picture, detections, self.config.least_score);
         self.associate(at_s, detections);
+        self.doubt_unseen();
         self.bury(at_s);
         self.show(at_s)
     }
@@ -199,6 +212,26 @@ impl Tracker {
         self.advance(at_s);
         self.bury(at_s);
         self.show(at_s)
+    }
+
+    /// The tracks that are there to be seen or hidden behind others at this moment: what to draw, and to compare with
+    /// annotated boxes.
+    pub fn present(tracks: &[Track], now_s: f64) -> impl Iterator<Item = &Track> {
+        let hidden = move |track: &Track| {
+            let before = tracks
+                .iter()
+                .filter(|o| o.id != track.id && o.state == TrackState::Seen);
+            let area = track.bbox.area().max(1.0);
+            now_s - track.last_seen_s <= HIDDEN_S
+                && before.fold(0.0, |most: f32, o| {
+                    most.max(o.bbox.intersection(&track.bbox).area() / area)
+                }) >= HIDDEN_SHARE
+        };
+        tracks.iter().filter(move |track| match track.state {
+            TrackState::New => false,
+            TrackState::Seen => true,
+            TrackState::Coasting => hidden(track),
+        })
     }
 
     /// The tracks as of the last step.
@@ -217,6 +250,15 @@ impl Tracker {
         }
     }
 
+    /// A track that is not believed yet and was not seen where it should be is believed the less.
+    fn doubt_unseen(&mut self) {
+        let unseen = self.followed.iter_mut().filter(|f| !f.paired && !f.track.confirmed);
+        unseen.for_each(|followed| {
+            followed.scores[0] += DOUBT_SCORE * UNSEEN_WEIGHT;
+            followed.scores[1] += UNSEEN_WEIGHT;
+        });
+    }
+
     fn bury(&mut self, at_s: f64) {
         let config = &self.config;
         self.followed.retain(|followed| {
@@ -233,8 +275,13 @@ impl Tracker {
     fn show(&mut self, _at_s: f64) -> &[Track] {
         self.shown.clear();
         for followed in &mut self.followed {
+            let detected = if followed.paired {
+                SHOWN_DETECTED * followed.track.score
+            } else {
+                0.0
+            };
             let track = &mut followed.track;
-            track.bbox = followed.filter.bbox();
+            track.bbox = followed.filter.bbox().towards(&followed.last_box, detected);
             track.velocity = followed.filter.velocity();
             track.state = match (track.confirmed, followed.paired) {
                 (false, _) => TrackState::New,
@@ -314,6 +361,16 @@ impl Followed {
 /// Before anything is known of a track, it is taken to have been seen this often with this score.
 const DOUBT_WEIGHT: f32 = 2.0;
 const DOUBT_SCORE: f32 = 0.3;
+/// A step in which a new track was not seen weighs so much of one in which it had that score.
+const UNSEEN_WEIGHT: f32 = 0.3;
+
+/// A track unseen is hidden, not gone, if another covers this share of it, for so long, s.
+const HIDDEN_SHARE: f32 = 0.3;
+const HIDDEN_S: f64 = 0.2;
+
+/// A sure box is shown this far from the filter's towards the detected one: the filter lags behind who turns or bends down,
+/// the detected box shakes.
+const SHOWN_DETECTED: f32 = 0.7;
 
 /// Boxes of smaller things jump by whole cells of the detector, px.
 const LEAST_HEIGHT: f32 = 30.0;
