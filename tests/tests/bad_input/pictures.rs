@@ -212,7 +212,7 @@ fn tables_are_refused_with_their_line_by_every_command() {
                 &["line 1", "no column"],
             ),
             ([head.as_bytes(), b"\n\xff\xfe,x,y\n"].concat(), &["line 2", "UTF-8"]),
-            (format!("\u{feff}{head}\r\n\r\n,,\r\n").into(), &["line 3", "no value"]),
+            (format!("\u{feff}{head}\r\n\r\n,\r\n").into(), &["line 3", "no value"]),
         ];
         for (number, (bytes, parts)) in cases.iter().enumerate() {
             std::fs::write(at.join("table.csv"), bytes).expect("a file can be written");
