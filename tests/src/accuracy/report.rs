@@ -117,7 +117,9 @@ fn faces(text: &mut String, edge: &Path, material: &Material, embeddings: &[(Str
         }
     }
     if !material.pairs.is_empty() {
-        text.push_str("\n`vong-edge eval faces --images FOLDER --pairs FOLDER/pairs.csv`\n\n");
+        text.push_str(
+            "\n`vong-edge eval faces --images FOLDER --pairs FOLDER/pairs.csv [--models MANIFEST --embedding ID]`\n\n",
+        );
     }
     if !material.protocols.is_empty() {
         text.push_str("## Faces: who of the list, if anybody?\n\n| photographs | embedding | gallery | mated | strangers | rank 1 | FNIR at FPIR 10 % | at 1 % | at 0.1 % |\n|---|---|---|---|---|---|---|---|---|\n");
@@ -142,7 +144,7 @@ fn faces(text: &mut String, edge: &Path, material: &Material, embeddings: &[(Str
         }
     }
     if !material.protocols.is_empty() {
-        text.push_str("\n`vong-edge eval identify --images FOLDER --protocol FOLDER/identify.csv`\n\n");
+        text.push_str("\n`vong-edge eval identify --images FOLDER --protocol FOLDER/identify.csv [--models MANIFEST --embedding ID]`\n\n");
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ struct Cli {
     /// The manifest of those.
     #[arg(long, default_value = "docs/guide/own-models.toml")]
     others: PathBuf,
-    /// Text to put before the tables: what was chosen on this material.
+    /// Text to put below the tables: what was chosen on this material.
     #[arg(long, default_value = "docs/accuracy-choices.md")]
     choices: PathBuf,
 }
@@ -60,7 +60,7 @@ fn write(cli: &Cli) -> Result<()> {
     let choices = std::fs::read_to_string(&cli.choices).unwrap_or_default();
     let report = format!(
         "# Accuracy\n\nWritten by `make eval`; docs/guide/accuracy.md says how to repeat it on material of your own. Shares stand with their\n\
-         95 % interval (Wilson). One run on {}, {}. The machine was shared: times say little, counts and shares are exact.\n\n{}\n{choices}\n{tables}",
+         95 % interval (Wilson). One run on {}, {}. The machine was shared: times say little, counts and shares are exact.\n\n{}\n{tables}\n{choices}",
         machine(),
         date()?,
         models(site.as_deref())?,
