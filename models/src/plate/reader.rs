@@ -269,11 +269,7 @@ impl PlateReader {
     }
 
     fn is_reported(&self, evidence: &Evidence) -> bool {
-        let Some(best) = evidence.best() else { return false };
-        if begins_with_a_word(&evidence.raw, &best.plate) {
-            return false;
-        }
-        let rarity = best.rarity;
+        let rarity = evidence.best().map_or(0.0, |best| best.rarity);
         evidence.confidence() >= self.options.report_from + CONFIDENCE_PER_RARITY * rarity
     }
 
@@ -282,16 +278,6 @@ impl PlateReader {
         let settled = |p: &&Place| p.evidence.confidence() >= self.options.settled;
         self.places.iter().filter(settled).any(|p| p.bbox.contains(cut.centre))
     }
-}
-
-/// Whether letters stand where the plate has its province: `GIA-25.000` is a price. One digit may look like a letter, two
-/// side by side seldom do.
-fn begins_with_a_word(raw: &str, plate: &str) -> bool {
-    let both = |text: &str, kind: fn(&char) -> bool| {
-        let mut marks = text.chars().filter(|c| c.is_alphanumeric());
-        marks.by_ref().take(2).filter(kind).count() == 2
-    };
-    both(raw, |c| c.is_alphabetic()) && both(plate, |c| c.is_ascii_digit())
 }
 
 fn reading(picture: &RgbImage, place: &Place) -> Option<PlateReading> {
