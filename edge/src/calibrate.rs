@@ -2,6 +2,7 @@
 //! rate is claimed that the number of trials cannot support.
 
 use crate::eval::identify::{IdentifyArgs, Trials, non_mated, search_all};
+use crate::eval::wilson::wilson;
 use anyhow::{Context, ensure};
 use clap::Args;
 use std::path::PathBuf;
@@ -111,16 +112,6 @@ fn rounded_up(rate: f64) -> f64 {
     format!("{:.2e}", digits * unit).parse().unwrap_or(rate)
 }
 
-/// Wilson's interval of a share, at 95 %.
-fn wilson(part: usize, of: usize) -> (f64, f64) {
-    const Z: f64 = 1.959_964;
-    let (n, share) = (of as f64, part as f64 / of as f64);
-    let middle = share + Z * Z / (2.0 * n);
-    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    (((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0))
-}
-
 fn today() -> String {
     time::OffsetDateTime::now_utc().date().to_string()
 }
@@ -156,16 +147,5 @@ mod tests {
                 "{trials}: {rate}"
             );
         }
-    }
-
-    #[test]
-    fn intervals_of_known_shares() {
-        let (from, to) = wilson(0, 100);
-        assert!(from < 1e-9 && (to - 0.037).abs() < 1e-3, "{to}");
-        let (from, to) = wilson(50, 100);
-        assert!(
-            (from - 0.4038).abs() < 1e-3 && (to - 0.5962).abs() < 1e-3,
-            "{from} {to}"
-        );
     }
 }

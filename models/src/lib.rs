@@ -16,6 +16,8 @@ pub mod geometry;
 pub mod manifest;
 pub mod picture;
 pub mod picture_file;
+#[cfg(test)]
+mod picture_file_test;
 pub mod plate;
 pub mod session;
 pub mod store;
@@ -24,5 +26,5 @@ pub use detection::Detection;
 pub use error::ModelError;
 pub use geometry::{BBoxPx, PointPx};
 pub use manifest::{Job, Manifest};
-pub use picture_file::open_picture;
+pub use picture_file::{PictureFault, decode_picture, open_picture};
 pub use store::Store;

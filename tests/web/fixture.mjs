@@ -136,12 +136,14 @@ export function plateAlert(atMs, more = {}) {
 
 /** What the first page is told on an ordinary day. */
 export function overview(nowMs, more = {}) {
-  const gate = (id, name, entered, departed, coverage) => ({
+  const gate = (id, name, entered, departed, coverage, doubts = [null, null]) => ({
     site: "kcn-demo",
     gate: id,
     name,
     in_today: entered,
     out_today: departed,
+    in_sd_today: doubts[0],
+    out_sd_today: doubts[1],
     coverage_today: coverage,
   });
   return {
@@ -149,7 +151,7 @@ export function overview(nowMs, more = {}) {
     tz_offset_min: 420,
     devices: [device(nowMs), secondDevice(nowMs)],
     gates: [
-      gate("walk", names("Cổng đi bộ", "Pedestrian gate"), 1284, 1107, 0.987),
+      gate("walk", names("Cổng đi bộ", "Pedestrian gate"), 1284, 1107, 0.987, [6.2, 0]),
       gate("vehicles", names("Cổng xe", "Vehicle gate"), 342, 298, 0.81),
     ],
     alerts: [],

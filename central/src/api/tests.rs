@@ -2,17 +2,22 @@
 
 use super::*;
 use crate::service::{AccessLog, EvidenceFolder, PhotographFolders};
-use crate::store::{SqliteStore, Store};
+use crate::store::{Batch, Origin, Record, SqliteStore, Store};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 
 async fn office() -> (tempfile::TempDir, Router) {
+    office_that_heard(Vec::new()).await
+}
+
+async fn office_that_heard(records: Vec<Record>) -> (tempfile::TempDir, Router) {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("vong.sqlite")).await.unwrap());
     let seeds = crate::service::read_seeds(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds")).unwrap();
     store.take_seeds(&seeds, 1).await.unwrap();
+    store.commit(&Batch { stored_ms: 1, records }).await.unwrap();
     let (access, _rows) = AccessLog::new();
     let evidence = EvidenceFolder::open(&folder.path().join("evidence")).unwrap();
     let photographs = PhotographFolders {
@@ -77,6 +82,32 @@ async fn the_first_page_is_told_everything_that_was_seeded() {
             .is_some_and(|name| !name.is_empty())
     );
     assert_eq!(overview["tz_offset_min"], 420);
+}
+
+#[tokio::test]
+async fn minutes_say_how_uncertain_they_are() {
+    const MINUTE: &str = include_str!("../../../wire/tests/golden/0.1/count-uncertain.json");
+    let certain = |count: &mut vong_wire::Count| (count.in_sd, count.out_sd, count.minute_ms) = (None, None, 60_000);
+    let mut told: vong_wire::Count = serde_json::from_str(MINUTE).unwrap();
+    let origin = Origin {
+        site: vong_wire::SiteId::new("kcn-demo").unwrap(),
+        device: vong_wire::DeviceId::new("edge-1").unwrap(),
+        received_ms: 1,
+    };
+    let first = Record::Count(origin.clone(), told.clone());
+    certain(&mut told);
+    let (_folder, app) = office_that_heard(vec![first, Record::Count(origin, told)]).await;
+    for (from, in_sd, out_sd) in [(1_795_534_020_000_i64, Some(0.4), Some(0.25)), (60_000, None, None)] {
+        let (_, _, body) = ask(&app, &format!("/api/v1/counts?from={from}&to={}", from + 1)).await;
+        let minutes: Value = serde_json::from_slice(&body).unwrap();
+        for (key, expected) in [("in_sd", in_sd), ("out_sd", out_sd)] {
+            let got: Option<f64> = minutes[0][key].as_f64();
+            let near = got
+                .zip(expected)
+                .map_or(got.is_none() && expected.is_none(), |(a, b)| (a - b).abs() < 1e-6);
+            assert!(near, "{key} of {from}: {got:?} where {expected:?} was expected");
+        }
+    }
 }
 
 #[tokio::test]

@@ -138,6 +138,10 @@ pub struct Gate {
     pub in_today: u64,
     /// Outward since local midnight.
     pub out_today: u64,
+    /// One standard deviation of the truth about `in_today`, from the minutes told so far; none where one came without.
+    pub in_sd_today: Option<f64>,
+    /// Likewise about `out_today`.
+    pub out_sd_today: Option<f64>,
     /// Share of the day so far in which its cameras delivered frames, 0 to 1; none before the first full minute.
     pub coverage_today: Option<f64>,
 }
@@ -272,6 +276,10 @@ pub struct Minute {
     pub departed: u64,
     /// Share of the minute in which the camera delivered frames, 0 to 1.
     pub coverage: f64,
+    /// One standard deviation of the truth about `in`; none where the device told none.
+    pub in_sd: Option<f64>,
+    /// Likewise about `out`.
+    pub out_sd: Option<f64>,
 }
 
 /// A message that could not be understood.

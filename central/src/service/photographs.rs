@@ -1,13 +1,11 @@
 //! Photographs of lists: finding and reading them. A photograph is never copied into the store; what is kept of it is
 //! what the model made of it.
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, RgbImage};
 use std::io::Cursor;
 use std::path::{Component, Path, PathBuf};
 
-/// Larger pictures are refused before they are unpacked: 100 megapixels are 300 MB.
-const MOST_PIXELS_SIDE: u32 = 10_000;
-const MOST_UNPACKED_BYTES: u64 = 512 * 1024 * 1024;
+/// Larger files are not read.
 const MOST_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Before the name of a photograph of somebody who was confirmed not to be the entry.
@@ -49,8 +47,8 @@ pub enum PhotographFault {
     #[error("the file has {0} bytes, more than {MOST_FILE_BYTES}; use a smaller one")]
     TooLarge(u64),
     /// No picture, cut short, or too many pixels.
-    #[error("no readable JPEG, PNG, BMP or WebP picture: {0}; save it again as JPEG")]
-    NoPicture(#[from] image::ImageError),
+    #[error("the file {0}")]
+    NoPicture(#[from] vong_models::PictureFault),
     /// Nobody is on it.
     #[error("no face was found; use a sharp photograph from the front")]
     NoFace,
@@ -73,17 +71,7 @@ pub fn read_photograph(path: &Path) -> Result<Vec<u8>, PhotographFault> {
 
 /// The picture, upright as its camera was held; bounded in size before it is unpacked.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, PhotographFault> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MOST_PIXELS_SIDE);
-    limits.max_image_height = Some(MOST_PIXELS_SIDE);
-    limits.max_alloc = Some(MOST_UNPACKED_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture.to_rgb8())
+    Ok(vong_models::decode_picture(bytes)?)
 }
 
 /// A photograph as a JPEG of at most `side_px` a side; none if it cannot be read.
@@ -144,15 +132,15 @@ mod tests {
         let good = write("good.png", &png);
         let small = image::load_from_memory(&small_jpeg(&good, 300).unwrap()).unwrap();
         assert_eq!((small.width(), small.height()), (300, 100));
-        for (name, bytes) in [
-            ("empty.jpg", &b""[..]),
-            ("text.jpg", b"hello"),
-            ("cut.png", &png[..png.len() / 2]),
+        for (name, bytes, part) in [
+            ("empty.jpg", &b""[..], "is empty"),
+            ("text.jpg", b"hello", "no JPEG"),
+            ("cut.png", &png[..png.len() / 2], "the file"),
         ] {
             let path = write(name, bytes);
             let read = read_photograph(&path).unwrap();
             let fault = decode(&read).unwrap_err();
-            assert!(fault.to_string().contains("no readable"), "{name}: {fault}");
+            assert!(fault.to_string().contains(part), "{name}: {fault}");
             assert_eq!(small_jpeg(&path, 300), None);
         }
         assert!(matches!(

@@ -106,6 +106,8 @@ pub(super) fn minute(directory: &Directory, row: CountRow) -> Minute {
         entered: row.entered,
         departed: row.departed,
         coverage: row.coverage,
+        in_sd: row.doubt.entered.map(f64::sqrt),
+        out_sd: row.doubt.departed.map(f64::sqrt),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::contract::{CountMoved, Gate};
 use crate::domain::{Directory, LineKey, LocalDay, Site};
-use crate::store::{CameraMinutes, DeviceRow, Store, StoreError, Tally};
+use crate::store::{CameraMinutes, DeviceRow, Store, StoreError, Tally, Variances};
 use std::collections::HashMap;
 use vong_wire::UnixMs;
 
@@ -16,6 +16,7 @@ const GRACE_MS: i64 = 20_000;
 pub(super) struct Today {
     tallies: HashMap<LineKey, (u64, u64)>,
     covered: HashMap<LineKey, f64>,
+    doubts: HashMap<LineKey, Variances>,
     now_ms: UnixMs,
 }
 
@@ -31,10 +32,15 @@ impl Today {
         let tallies = tallies
             .into_iter()
             .map(|tally| (tally.key, (tally.entered, tally.departed)));
+        let doubts = covered
+            .iter()
+            .map(|minutes| (minutes.key.clone(), minutes.doubt))
+            .collect();
         let covered = covered.into_iter().map(|minutes| (minutes.key, minutes.covered));
         Self {
             tallies: tallies.collect(),
             covered: covered.collect(),
+            doubts,
             now_ms,
         }
     }
@@ -55,12 +61,15 @@ impl Today {
         let of_site = |site: &Site| {
             let gates = site.gates.iter().map(|gate| {
                 let (in_today, out_today) = self.sum(directory.lines_of(site, &gate.id));
+                let (in_sd_today, out_sd_today) = self.deviations(directory.lines_of(site, &gate.id));
                 Gate {
                     site: site.id.clone(),
                     gate: gate.id.to_string(),
                     name: gate.name.clone(),
                     in_today,
                     out_today,
+                    in_sd_today,
+                    out_sd_today,
                     coverage_today: self.coverage(directory.lines_of(site, &gate.id), devices),
                 }
             });
@@ -88,6 +97,21 @@ impl Today {
             gate_in: sums.map(|(entered, _)| entered),
             gate_out: sums.map(|(_, departed)| departed),
         }
+    }
+
+    /// One standard deviation of the truth about the sums of these lines, inward and outward: variances add. None where a
+    /// line that counted has not told its own.
+    pub(super) fn deviations(&self, keys: impl Iterator<Item = LineKey>) -> (Option<f64>, Option<f64>) {
+        let counted = |key: &LineKey| self.doubts.contains_key(key) || self.line(key) != (0, 0);
+        let of: Vec<Option<Variances>> = keys.filter(counted).map(|key| self.doubts.get(&key).copied()).collect();
+        if of.is_empty() {
+            return (None, None);
+        }
+        let sum = |way: fn(Variances) -> Option<f64>| {
+            let variances = of.iter().map(|line| line.and_then(way));
+            variances.sum::<Option<f64>>().map(f64::sqrt)
+        };
+        (sum(|line| line.entered), sum(|line| line.departed))
     }
 
     /// Mean over the lines of covered minutes by minutes that should have been: since midnight, or since the device
@@ -206,12 +230,41 @@ mod tests {
         assert_eq!((moved.in_today, moved.gate, moved.gate_in), (9, None, None));
     }
 
+    fn doubt(variance: Option<f64>) -> Variances {
+        Variances {
+            entered: variance,
+            departed: variance.map(|_| 0.0),
+        }
+    }
+
+    #[test]
+    fn the_doubts_of_a_gate_add_as_variances_or_are_not_told() {
+        let check = |doubts: &[(&str, Option<f64>)], tallies: Vec<Tally>, expected: (Option<f64>, Option<f64>)| {
+            let minutes = doubts.iter().map(|(line, variance)| CameraMinutes {
+                key: key(line),
+                covered: 1.0,
+                doubt: doubt(*variance),
+            });
+            let today = Today::of(tallies, minutes.collect(), NOON_MS);
+            let gate = &today.gates(&directory(), &[])[0];
+            assert_eq!((gate.in_sd_today, gate.out_sd_today), expected, "{doubts:?}");
+        };
+        let told = (Some(5.0), Some(0.0));
+        check(&[("left", Some(9.0)), ("right", Some(16.0))], vec![], told);
+        check(&[("left", Some(25.0)), ("odd", Some(7.0))], vec![], told);
+        check(&[("left", Some(25.0)), ("odd", None)], vec![tally("left", 3, 0)], told);
+        check(&[("left", Some(9.0)), ("right", None)], vec![], (None, None));
+        check(&[("left", Some(9.0))], vec![tally("right", 1, 0)], (None, None));
+        check(&[], vec![], (None, None));
+    }
+
     #[test]
     fn coverage_is_of_the_time_since_the_device_was_first_heard_of() {
         let check = |first_seen_ms: Option<UnixMs>, covered: f64, expected: Option<f64>| {
             let minutes = |line: &str| CameraMinutes {
                 key: key(line),
                 covered,
+                doubt: doubt(None),
             };
             let today = Today::of(vec![], vec![minutes("left"), minutes("right")], NOON_MS);
             let gates = today.gates(&directory(), &[device(first_seen_ms)]);

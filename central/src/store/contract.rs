@@ -23,7 +23,7 @@ pub(super) fn origin() -> Origin {
     }
 }
 
-fn key() -> LineKey {
+pub(super) fn key() -> LineKey {
     LineKey {
         site: SiteId::new("park").unwrap(),
         device: DeviceId::new("edge-1").unwrap(),
@@ -71,7 +71,7 @@ fn alert(list: &str) -> Alert {
     }
 }
 
-fn count(boot: BootId, entered: u32, total_in: u64, coverage: f32) -> Count {
+pub(super) fn count(boot: BootId, entered: u32, total_in: u64, coverage: f32) -> Count {
     Count {
         seq: 3,
         boot,
@@ -101,7 +101,7 @@ fn state(status: DeviceStatus, bundle_version: u64) -> State {
     }
 }
 
-fn batch(records: Vec<Record>) -> Batch {
+pub(super) fn batch(records: Vec<Record>) -> Batch {
     Batch {
         stored_ms: MIDNIGHT_MS + 60,
         records,
@@ -245,7 +245,7 @@ pub(super) async fn suite(store: &dyn Store) {
     seeds_are_read_back_and_taken_twice(store).await;
     doubles_change_nothing(store).await;
     crossings_count_on_their_own_day(store).await;
-    a_minute_keeps_its_larger_telling(store).await;
+    contract_counts::suite(store).await;
     strangers_are_entered(store).await;
     states_are_kept(store).await;
     lists_are_paged(store).await;
@@ -308,39 +308,6 @@ async fn crossings_count_on_their_own_day(store: &dyn Store) {
     };
     assert_eq!(committed.tallies, [of(LocalDay(today.0 - 1), 1, 0), of(today, 2, 1)]);
     assert_eq!(store.tallies(today).await.unwrap(), [of(today, 2, 1)]);
-}
-
-async fn a_minute_keeps_its_larger_telling(store: &dyn Store) {
-    let (first, second) = (BootId::generate(), BootId::generate());
-    let steps = [
-        (count(first, 2, 2, 0.5), Outcome::New),
-        (count(first, 2, 2, 0.5), Outcome::Double),
-        (count(first, 3, 3, 0.75), Outcome::New),
-        (count(first, 2, 2, 0.5), Outcome::Double),
-        (count(second, 1, 4, 0.5), Outcome::New),
-    ];
-    for (count, expected) in steps {
-        let committed = store
-            .commit(&batch(vec![Record::Count(origin(), count.clone())]))
-            .await
-            .unwrap();
-        assert_eq!(committed.outcomes, [expected], "{count:?}");
-    }
-    let rows = store
-        .counts(MIDNIGHT_MS, MIDNIGHT_MS + 1, Some(&key().site), 10)
-        .await
-        .unwrap();
-    assert_eq!((rows.len(), rows[0].entered, rows[0].coverage), (1, 4, 1.0));
-    assert!(
-        store
-            .counts(MIDNIGHT_MS + 1, MIDNIGHT_MS + 2, None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let covered = store.covered_minutes(MIDNIGHT_MS, MIDNIGHT_MS + 1).await.unwrap();
-    assert_eq!((covered.len(), &covered[0].key), (1, &key()));
-    assert!((covered[0].covered - 1.25).abs() < 1e-6);
 }
 
 async fn strangers_are_entered(store: &dyn Store) {

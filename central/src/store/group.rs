@@ -29,7 +29,8 @@ pub(super) struct MinuteKey<'b> {
 }
 
 /// The figures of a minute. Each only grows while a device tells of it, so the larger of two is the later one, in whatever
-/// order they come: joining is commutative and idempotent.
+/// order they come: joining is commutative and idempotent. Doubts may shrink, as more of a minute was seen: they are those
+/// of the later telling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Minute {
     /// The record that told the last of it.
@@ -39,6 +40,8 @@ pub(super) struct Minute {
     pub(super) total_in: i64,
     pub(super) total_out: i64,
     pub(super) coverage: f64,
+    pub(super) in_sd: Option<f64>,
+    pub(super) out_sd: Option<f64>,
     pub(super) received_ms: i64,
 }
 
@@ -129,6 +132,8 @@ impl<'b> Grouped<'b> {
             total_in: count.total_in as i64,
             total_out: count.total_out as i64,
             coverage: f64::from(count.coverage),
+            in_sd: count.in_sd.map(f64::from),
+            out_sd: count.out_sd.map(f64::from),
             received_ms: origin.received_ms,
         };
         self.minutes
@@ -173,6 +178,8 @@ impl<'b> Grouped<'b> {
 
 impl Minute {
     fn join(self, later: Self) -> Self {
+        let told = |minute: &Self| (minute.total_in + minute.total_out, minute.coverage);
+        let newer = if told(&later) > told(&self) { later } else { self };
         Self {
             index: later.index,
             entered: self.entered.max(later.entered),
@@ -180,6 +187,8 @@ impl Minute {
             total_in: self.total_in.max(later.total_in),
             total_out: self.total_out.max(later.total_out),
             coverage: self.coverage.max(later.coverage),
+            in_sd: newer.in_sd,
+            out_sd: newer.out_sd,
             received_ms: self.received_ms.max(later.received_ms),
         }
     }

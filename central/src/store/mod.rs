@@ -8,6 +8,8 @@ mod address;
 mod bare;
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod contract_counts;
 mod fault;
 mod group;
 mod postgres;
@@ -22,7 +24,7 @@ pub use bare::BareRow;
 pub use postgres::PostgresStore;
 pub use records::{
     AccessRow, AlertRow, Batch, CameraMinutes, Committed, CountRow, DeviceRow, EventRow, EvidenceRow, FaceVector,
-    Heard, News, Origin, Outcome, Page, PhotographRow, QuarantineRow, Record, Stats, Tally,
+    Heard, News, Origin, Outcome, Page, PhotographRow, QuarantineRow, Record, Stats, Tally, Variances,
 };
 pub use sqlite::SqliteStore;
 
@@ -136,7 +138,7 @@ pub trait Store: Send + Sync {
     ) -> Answer<'a, Vec<CountRow>>;
     /// Crossings of a day by line.
     fn tallies(&self, day: LocalDay) -> Answer<'_, Vec<Tally>>;
-    /// Minutes by line that began in `from_ms..to_ms`, with their coverage summed up.
+    /// Minutes by line that began in `from_ms..to_ms`, with their coverage and their doubts summed up.
     fn covered_minutes(&self, from_ms: UnixMs, to_ms: UnixMs) -> Answer<'_, Vec<CameraMinutes>>;
     /// Messages in quarantine, newest first.
     fn quarantine(&self, limit: u32) -> Answer<'_, Vec<QuarantineRow>>;

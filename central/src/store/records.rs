@@ -195,15 +195,28 @@ pub struct CountRow {
     pub departed: u64,
     /// Share of the minute in which the camera delivered frames, 0 to 1.
     pub coverage: f64,
+    /// How far from the truth.
+    pub doubt: Variances,
 }
 
-/// Minutes of a line with their coverage summed up.
+/// Variances of the truth about two counts, inward and outward; none where a minute came without.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Variances {
+    /// Inward.
+    pub entered: Option<f64>,
+    /// Outward.
+    pub departed: Option<f64>,
+}
+
+/// Minutes of a line with their coverage and their doubts summed up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CameraMinutes {
     /// The line.
     pub key: LineKey,
     /// Covered minutes: the sum of their coverage.
     pub covered: f64,
+    /// How far the sum of their counts may be from the truth: what one minute errs is no news of another, so variances add.
+    pub doubt: Variances,
 }
 
 /// The picture of an alert.

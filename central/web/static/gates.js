@@ -1,7 +1,7 @@
 // The panel of gates: how many went in and out today, and how much of the day the cameras saw.
 
 import { el, icon, setAttribute, setText } from "./dom.js";
-import { named, percent, t, whole } from "./words.js";
+import { named, percent, plusMinus, t, whole } from "./words.js";
 
 /** Below this share of the day the counts are marked as possibly too low. */
 const LOW_COVERAGE = 0.95;
@@ -33,7 +33,10 @@ export function gatesPanel(panel) {
 }
 
 function makeCard() {
+  const number = (count, doubt) => el("span", { class: "number" }, count, doubt);
   const made = { name: el("h3"), site: el("p", { class: "site" }), entered: el("b"), departed: el("b") };
+  made.enteredDoubt = el("small", { class: "doubt" });
+  made.departedDoubt = el("small", { class: "doubt" });
   made.bar = el("meter", { min: 0, max: 1, low: LOW_COVERAGE, optimum: 1 });
   made.coverage = el("span");
   made.warning = el("span", { class: "warning" });
@@ -41,8 +44,8 @@ function makeCard() {
     "article",
     { class: "gate" },
     el("header", {}, made.name, made.site),
-    el("p", { class: "figure in" }, icon("in"), el("span", {}, t("in")), made.entered),
-    el("p", { class: "figure out" }, icon("out"), el("span", {}, t("out")), made.departed),
+    el("p", { class: "figure in" }, icon("in"), el("span", {}, t("in")), number(made.entered, made.enteredDoubt)),
+    el("p", { class: "figure out" }, icon("out"), el("span", {}, t("out")), number(made.departed, made.departedDoubt)),
     el("p", { class: "coverage" }, made.bar, made.coverage, made.warning),
   );
   return made;
@@ -56,6 +59,8 @@ function fill(card, gate, severalSites) {
   const nothing = !covered && !gate.in_today && !gate.out_today;
   setText(card.entered, nothing ? "–" : whole(gate.in_today));
   setText(card.departed, nothing ? "–" : whole(gate.out_today));
+  doubt(card.enteredDoubt, nothing ? null : gate.in_sd_today);
+  doubt(card.departedDoubt, nothing ? null : gate.out_sd_today);
   card.bar.hidden = !covered;
   if (covered) {
     card.bar.value = gate.coverage_today;
@@ -65,4 +70,11 @@ function fill(card, gate, severalSites) {
   if (low && !card.warning.firstChild) card.warning.append(icon("warn"), t("coverageLow"));
   if (!low) card.warning.replaceChildren();
   setAttribute(card.root, "data-state", nothing ? "nothing" : low ? "low" : "good");
+}
+
+/** Nineteen of twenty times the truth lies within two standard deviations. */
+function doubt(shown, deviation) {
+  const known = Number.isFinite(deviation) && deviation >= 0;
+  setText(shown, known ? plusMinus(Math.ceil(2 * deviation)) : "");
+  setAttribute(shown, "title", known ? t("doubtWhat") : null);
 }

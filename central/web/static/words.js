@@ -29,6 +29,7 @@ export const WORDS = {
     soundBlocked: "Âm thanh: bấm để bật lại",
     in: "Vào",
     out: "Ra",
+    doubtWhat: "Sai số ước tính: 19 trên 20 lần số thật nằm trong khoảng này",
     coverage: "Độ phủ",
     coverageWhat: "thời gian camera có hình",
     coverageNone: "Chưa có số liệu đếm",
@@ -127,6 +128,7 @@ export const WORDS = {
     soundBlocked: "Sound: press to resume",
     in: "In",
     out: "Out",
+    doubtWhat: "Estimated error: 19 of 20 times the true number lies within it",
     coverage: "Coverage",
     coverageWhat: "of the time with a picture",
     coverageNone: "No counts yet",
@@ -256,6 +258,9 @@ function format(kind, make) {
 export function whole(number) {
   return Number.isFinite(number) ? format("whole", (tag) => new Intl.NumberFormat(tag)).format(number) : "–";
 }
+
+/** ± 7, which stays in one line. */
+export const plusMinus = (number) => `±\u00a0${whole(number)}`;
 
 /** 0,62 or 0.62. */
 export function hundredths(number) {

@@ -2,9 +2,10 @@
 //! photograph that could not be enrolled counts as "different".
 
 use super::count::round;
-use super::portraits::{PortraitArgs, embed, read_table};
+use super::portraits::{PortraitArgs, embed};
 use super::roc::Roc;
-use anyhow::{Context, ensure};
+use super::table::read_table;
+use anyhow::ensure;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -25,12 +26,20 @@ pub struct FacesArgs {
 /// # Errors
 /// When the table, a photograph's file or the models cannot be used.
 pub fn run(args: &FacesArgs) -> anyhow::Result<serde_json::Value> {
-    let pairs = read_table(&args.pairs, ["a", "b", "same"])?;
-    let same: Vec<bool> = pairs
-        .iter()
-        .enumerate()
-        .map(|(n, [_, _, same])| is_same(same, n, args))
-        .collect::<Result<_, _>>()?;
+    let pairs = read_table(&args.pairs, ["a", "b", "same"], |[_, _, same]| {
+        let wrong = || format!("`{same}` in `same`; write 1 or 0");
+        is_same(same).map(drop).ok_or_else(wrong)
+    })?;
+    let same: Vec<bool> = pairs.iter().filter_map(|[_, _, same]| is_same(same)).collect();
+    let table = args.pairs.display();
+    ensure!(
+        same.contains(&true),
+        "table `{table}` has no pair of the same person; add some with same=1"
+    );
+    ensure!(
+        same.contains(&false),
+        "table `{table}` has no pair of different persons; add some with same=0"
+    );
     let files = pairs.iter().flat_map(|[a, b, _]| [a.as_str(), b.as_str()]);
     let portraits = embed(&args.portraits, &args.pairs, files)?;
     let mut roc = Roc::default();
@@ -38,15 +47,6 @@ pub fn run(args: &FacesArgs) -> anyhow::Result<serde_json::Value> {
         let both = portraits.get(a).zip(portraits.get(b));
         roc.add(same, both.and_then(|(a, b)| a.similarity(b)));
     }
-    let table = args.pairs.display();
-    ensure!(
-        roc.genuine() > 0,
-        "table `{table}` has no pair of the same person; add some with same=1"
-    );
-    ensure!(
-        roc.impostor() > 0,
-        "table `{table}` has no pair of different persons; add some with same=0"
-    );
     Ok(json!({
         "pairs": pairs.len(),
         "genuine": roc.genuine(),
@@ -57,17 +57,10 @@ pub fn run(args: &FacesArgs) -> anyhow::Result<serde_json::Value> {
     }))
 }
 
-fn is_same(text: &str, row: usize, args: &FacesArgs) -> anyhow::Result<bool> {
-    let known = match text {
+fn is_same(text: &str) -> Option<bool> {
+    match text {
         "1" | "true" => Some(true),
         "0" | "false" => Some(false),
         _ => None,
-    };
-    known.with_context(|| {
-        format!(
-            "table `{}`, line {}: `{text}` in `same`; write 1 or 0",
-            args.pairs.display(),
-            row + 2
-        )
-    })
+    }
 }

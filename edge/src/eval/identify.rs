@@ -2,8 +2,9 @@
 //! mated one without a usable face is a miss (ISO/IEC 19795-1: FNIR and FPIR).
 
 use super::count::round;
-use super::portraits::{PortraitArgs, Portraits, embed, read_table};
+use super::portraits::{PortraitArgs, Portraits, embed};
 use super::roc::threshold_for;
+use super::table::read_table;
 use crate::identify::Gallery;
 use anyhow::{bail, ensure};
 use clap::Args;
@@ -53,14 +54,14 @@ impl Trials {
         self.mated.len()
     }
 
-    /// Probes of strangers.
+    /// Probes of strangers that were searched for: without a usable face there is no trial.
     pub fn non_mated(&self) -> usize {
-        self.strangers.len()
+        self.strangers.iter().flatten().count()
     }
 
     /// The lowest threshold, "at least" as at the gate, at which at most this share of strangers is taken for somebody.
     pub fn threshold(&self, fpir: f64) -> f32 {
-        let scores: Vec<f32> = self.strangers.iter().map(|found| score(*found)).collect();
+        let scores: Vec<f32> = self.strangers.iter().flatten().map(|found| found.score).collect();
         let above = threshold_for(&scores, fpir);
         // Written with five digits, rounded up: what is written is what was measured.
         (((f64::from(above) * 1e5).floor() + 1.0) / 1e5) as f32
@@ -113,16 +114,28 @@ pub fn run(args: &IdentifyArgs) -> anyhow::Result<serde_json::Value> {
 
 /// The rows of a protocol: role, identity, file.
 fn read_protocol(path: &Path) -> anyhow::Result<Vec<[String; 3]>> {
-    let rows = read_table(path, ["role", "identity", "file"])?;
-    if let Some((n, [role, ..])) = rows
-        .iter()
-        .enumerate()
-        .find(|(_, [role, ..])| role != "enrol" && role != "probe")
-    {
-        let table = path.display();
-        bail!("table `{table}`, line {}: role `{role}`; write enrol or probe", n + 2);
-    }
-    Ok(rows)
+    read_table(path, ["role", "identity", "file"], |[role, ..]| match role.as_str() {
+        "enrol" | "probe" => Ok(()),
+        _ => Err(format!("role `{role}`; write enrol or probe")),
+    })
+}
+
+/// Refuses, before an hour of embedding, a protocol in which something to measure is missing.
+fn complete(rows: &[[String; 3]], table: &Path) -> anyhow::Result<()> {
+    let table = table.display();
+    let of = |role: &'static str| rows.iter().filter(move |row| row[0] == role);
+    let enrolled: BTreeSet<&str> = of("enrol").map(|row| row[1].as_str()).collect();
+    let probed = |known: bool| of("probe").any(|row| enrolled.contains(row[1].as_str()) == known);
+    ensure!(
+        !enrolled.is_empty(),
+        "table `{table}` enrols nobody; add rows with role enrol"
+    );
+    ensure!(
+        probed(true),
+        "table `{table}` has no probe of an enrolled identity; add some"
+    );
+    ensure!(probed(false), "table `{table}` has no probe of a stranger; add some");
+    Ok(())
 }
 
 /// Probes of strangers in a protocol.
@@ -145,8 +158,8 @@ pub fn non_mated(protocol: &Path) -> anyhow::Result<usize> {
 /// # Errors
 /// When the table, a photograph's file or the models cannot be used.
 pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
-    let table = args.protocol.display();
     let rows = read_protocol(&args.protocol)?;
+    complete(&rows, &args.protocol)?;
     let portraits = embed(
         &args.portraits,
         &args.protocol,
@@ -158,8 +171,9 @@ pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
         enrolled.entry(identity).or_default().extend(portraits.get(file));
     }
     ensure!(
-        !enrolled.is_empty(),
-        "table `{table}` enrols nobody; add rows with role enrol"
+        enrolled.values().any(|vectors| !vectors.is_empty()),
+        "table `{}`: no photograph with role enrol has a usable face; look at them",
+        args.protocol.display()
     );
     let gallery = gallery(&enrolled)?;
     let (mut mated, mut strangers) = (Vec::new(), Vec::new());
@@ -171,14 +185,6 @@ pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
             None => strangers.push(found),
         }
     }
-    ensure!(
-        !mated.is_empty(),
-        "table `{table}` has no probe of an enrolled identity; add some"
-    );
-    ensure!(
-        !strangers.is_empty(),
-        "table `{table}` has no probe of a stranger; add some"
-    );
     let model = enrolled
         .values()
         .flatten()

@@ -8,11 +8,14 @@ pub mod faces;
 pub mod follow;
 pub mod identify;
 pub mod mot;
+pub mod plate_truth;
 pub mod plates;
 pub mod portraits;
 pub mod roc;
+pub mod table;
 pub mod track;
 pub mod usage;
+pub mod wilson;
 
 use clap::Subcommand;
 

@@ -75,6 +75,7 @@ impl Truth {
 
     fn parse(text: &str, path: &Path) -> Result<Self, TruthError> {
         let mut truth = Self::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let bad = |message: String| TruthError::Line {
                 path: path.to_owned(),
@@ -98,6 +99,9 @@ impl Truth {
             if !values.iter().all(|value| value.is_finite()) || frame < 1.0 || id < 0.0 || width <= 0.0 || height <= 0.0
             {
                 return Err(bad("a frame below 1, an id below 0 or an empty box".into()));
+            }
+            if frame.fract() != 0.0 || id.fract() != 0.0 {
+                return Err(bad("frame and id must be whole numbers".into()));
             }
             if scored != 0.0 {
                 let bbox = BBoxPx::new(left as f32, top as f32, (left + width) as f32, (top + height) as f32);
@@ -269,6 +273,11 @@ mod tests {
             ("1,1,0,0,5,x\n", "line 1: `x` is no number"),
             ("0,1,0,0,5,5\n", "line 1: a frame below 1"),
             ("1,1,0,0,nan,5\n", "line 1: a frame below 1"),
+            (
+                "\u{feff}1,1,0,0,5,5\r\n1.5,1,0,0,5,5\r\n",
+                "line 2: frame and id must be whole",
+            ),
+            ("frame,id,left,top,width,height\n", "line 1: `frame` is no number"),
             ("1,1,0,0,5,5\n1,1,9,9,5,5\n", "line 2: id 1 stands twice"),
         ] {
             let error = Truth::parse(text, Path::new("gt.txt")).unwrap_err().to_string();

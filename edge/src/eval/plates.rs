@@ -3,13 +3,12 @@
 //! Invariant: every plate of the truth counts, also where its picture could not be opened (then as missed). A plate with
 //! `?` is not scored, and pays for one extra reading of its picture.
 
-use anyhow::{Context, bail};
+use super::plate_truth::{Groups, Truth, read_truth};
+use super::table::folder_there;
 use clap::Args;
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
-use vong_models::plate::grammar::normal_form;
 use vong_models::plate::{PlateReader, PlateReaderOptions, PlateReading};
 use vong_models::{Manifest, Store, open_picture};
 
@@ -33,14 +32,6 @@ pub struct PlatesArgs {
     pub detail: bool,
 }
 
-/// A picture and what is true of it.
-#[derive(Debug, PartialEq)]
-struct Truth {
-    file: String,
-    plates: Vec<String>,
-    unsure: usize,
-}
-
 /// Sums over the pictures.
 #[derive(Debug, Default, PartialEq)]
 struct Score {
@@ -53,24 +44,13 @@ struct Score {
 
 /// Runs the command; the JSON object is its result.
 pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
-    let truth = read_truth(&args.truth)?;
-    for row in &truth {
-        let path = args.images.join(&row.file);
-        if !path.is_file() {
-            bail!(
-                "`{}` names `{}`, which is not in `{}`; correct the table or add the picture",
-                args.truth.display(),
-                row.file,
-                args.images.display()
-            );
-        }
-    }
+    folder_there(&args.images)?;
+    let truth = read_truth(&args.truth, &args.images)?;
     let store = Store::locate();
     let manifest = Manifest::load(args.models.as_deref())?;
     let mut reader = PlateReader::open(&store, &manifest, args.threads, PlateReaderOptions::default())?;
     let (mut score, mut times_ms, mut refused) = (Score::default(), Vec::new(), 0);
-    let mut by_lines: BTreeMap<u8, (usize, usize)> = BTreeMap::new();
-    let lines = printed_lines(&args.truth);
+    let mut groups = Groups::default();
     let mut found = Vec::new();
     for (number, row) in truth.iter().enumerate() {
         let start = Instant::now();
@@ -85,15 +65,12 @@ pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
         times_ms.push(start.elapsed().as_secs_f64() * 1e3);
         let hits = score.add(row, &found);
         for (plate, hit) in row.plates.iter().zip(hits) {
-            if let Some(&count) = lines.get(&(row.file.clone(), plate.clone())) {
-                let entry = by_lines.entry(count).or_default();
-                *entry = (entry.0 + usize::from(hit), entry.1 + 1);
-            }
+            groups.add(plate, hit);
             if args.detail && !hit {
-                eprintln!("missed: {} {plate}; read {}", row.file, described(&found));
+                eprintln!("missed: {} {}; read {}", row.file, plate.plate, described(&found));
             }
         }
-        if args.detail && found.iter().any(|f| !row.plates.contains(&f.plate)) {
+        if args.detail && found.iter().any(|f| row.plates.iter().all(|p| p.plate != f.plate)) {
             eprintln!(
                 "other: {} ({} unsure); read {}",
                 row.file,
@@ -105,9 +82,6 @@ pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
             eprintln!("{} of {} pictures", number + 1, truth.len());
         }
     }
-    for (count, (exact, all)) in by_lines {
-        eprintln!("plates of {count} line(s): {exact} of {all} exact");
-    }
     Ok(json!({
         "images": truth.len(),
         "plates": score.plates,
@@ -117,6 +91,7 @@ pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
         "false_plates": score.false_plates,
         "refused": refused,
         "ms_per_image": { "p50": quantile(&mut times_ms, 0.5), "p95": quantile(&mut times_ms, 0.95) },
+        "by": groups.as_json(),
     }))
 }
 
@@ -134,76 +109,6 @@ fn described(found: &[PlateReading]) -> String {
     }
 }
 
-fn read_truth(path: &Path) -> anyhow::Result<Vec<Truth>> {
-    let mut table = csv::Reader::from_path(path).with_context(|| {
-        format!(
-            "cannot read `{}`; give a table with the columns file,plates",
-            path.display()
-        )
-    })?;
-    let headers = table
-        .headers()
-        .with_context(|| format!("`{}` is no CSV table", path.display()))?
-        .clone();
-    let column = |name: &str| {
-        headers.iter().position(|h| h.trim() == name).with_context(|| {
-            format!(
-                "`{}`, line 1: the column `{name}` is missing; the columns are file,plates",
-                path.display()
-            )
-        })
-    };
-    let (file, plates) = (column("file")?, column("plates")?);
-    let mut out = Vec::new();
-    for (number, record) in table.records().enumerate() {
-        let record = record.with_context(|| {
-            format!(
-                "`{}`, line {}: cannot be read; it needs {} columns",
-                path.display(),
-                number + 2,
-                headers.len()
-            )
-        })?;
-        let marked: Vec<&str> = record[plates]
-            .split(';')
-            .map(str::trim)
-            .filter(|p| !p.is_empty())
-            .collect();
-        let sure = marked.iter().filter(|p| !p.contains('?')).map(|p| normal_form(p));
-        let plates: Vec<String> = sure.collect();
-        out.push(Truth {
-            file: record[file].trim().to_owned(),
-            unsure: marked.len() - plates.len(),
-            plates,
-        });
-    }
-    if out.is_empty() {
-        bail!("`{}` names no picture; add a line file,plates for each", path.display());
-    }
-    Ok(out)
-}
-
-/// Rows of each plate as printed, from a `plates.csv` beside the truth (columns file,plate,lines), where there is one.
-fn printed_lines(truth: &Path) -> BTreeMap<(String, String), u8> {
-    let Ok(mut table) = csv::Reader::from_path(truth.with_file_name("plates.csv")) else {
-        return BTreeMap::new();
-    };
-    let Ok(headers) = table.headers().cloned() else {
-        return BTreeMap::new();
-    };
-    let column = |name: &str| headers.iter().position(|h| h == name);
-    let (Some(file), Some(plate), Some(lines)) = (column("file"), column("plate"), column("lines")) else {
-        return BTreeMap::new();
-    };
-    let key = |r: csv::StringRecord| {
-        Some((
-            (r.get(file)?.to_owned(), normal_form(r.get(plate)?)),
-            r.get(lines)?.parse().ok()?,
-        ))
-    };
-    table.records().filter_map(Result::ok).filter_map(key).collect()
-}
-
 impl Score {
     /// Adds a picture; says of each sure plate whether it was read exactly.
     fn add(&mut self, row: &Truth, found: &[PlateReading]) -> Vec<bool> {
@@ -213,7 +118,7 @@ impl Score {
             .iter()
             .map(|want| {
                 left.iter()
-                    .position(|got| got == want)
+                    .position(|got| *got == want.plate)
                     .map(|at| left.swap_remove(at))
                     .is_some()
             })
@@ -222,7 +127,7 @@ impl Score {
         self.exact += hits.iter().filter(|&&hit| hit).count();
         self.false_plates += left.len().saturating_sub(row.unsure);
         for (want, hit) in row.plates.iter().zip(&hits) {
-            let want: Vec<char> = want.chars().collect();
+            let want: Vec<char> = want.plate.chars().collect();
             self.characters += want.len();
             if !hit {
                 let nearest = (0..left.len()).min_by_key(|&i| edits(&want, left[i]));
@@ -292,7 +197,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("truth.csv");
         std::fs::write(&path, format!("file,plates\na.jpg,{truth}\n")).unwrap();
-        let rows = read_truth(&path).unwrap();
+        std::fs::write(folder.path().join("a.jpg"), "").unwrap();
+        let rows = read_truth(&path, folder.path()).unwrap();
         let mut score = Score::default();
         score.add(&rows[0], &found.iter().map(|p| reading(p)).collect::<Vec<_>>());
         assert_eq!(
@@ -315,21 +221,5 @@ mod tests {
         check("71B217757?", &[], 0, 0, 0);
         check("29MĐ112345", &["29MĐ112345"], 1, 0, 0);
         check("29-MĐ1 123.45", &["29MĐ112345"], 1, 0, 0);
-    }
-
-    #[test]
-    fn a_bad_table_is_refused_in_one_line() {
-        let folder = tempfile::tempdir().unwrap();
-        for (text, part) in [
-            ("file,plate\na.jpg,30A33918\n", "column `plates`"),
-            ("file,plates\n", "names no picture"),
-            ("file,plates\na,b,c\n", "line 2"),
-        ] {
-            let path = folder.path().join("truth.csv");
-            std::fs::write(&path, text).unwrap();
-            let error = format!("{:#}", read_truth(&path).unwrap_err());
-            assert!(error.contains(part) && error.contains("truth.csv"), "{error}");
-        }
-        assert!(read_truth(&folder.path().join("none.csv")).is_err());
     }
 }

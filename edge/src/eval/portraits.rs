@@ -1,6 +1,7 @@
 //! Photographs of single persons as embeddings, by the models of the gate. Invariant: every photograph that was asked for
 //! has an answer, an embedding or the reason why there is none.
 
+use super::table::folder_there;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ impl Portraits {
 pub fn embed<'f>(args: &PortraitArgs, table: &Path, files: impl Iterator<Item = &'f str>) -> anyhow::Result<Portraits> {
     let mut portraits = Portraits::default();
     portraits.embeddings.extend(files.map(|file| (file.to_string(), None)));
+    folder_there(&args.images)?;
     for file in portraits.embeddings.keys() {
         if !args.images.join(file).is_file() {
             let (table, images) = (table.display(), args.images.display());
@@ -98,93 +100,5 @@ fn one(
     match subject(found, picture.width(), picture.height()) {
         Some(face) => embedder.embed(&picture, &face.points),
         None => Ok(None),
-    }
-}
-
-/// Reads a table with these columns, in any order; more columns are allowed.
-///
-/// # Errors
-/// When the file cannot be read or a column or value is missing; the text names the file and the line.
-pub fn read_table<const N: usize>(path: &Path, columns: [&str; N]) -> anyhow::Result<Vec<[String; N]>> {
-    let text = std::fs::read(path)
-        .with_context(|| format!("cannot read table `{}`; name an existing file", path.display()))?;
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_slice());
-    let place = |line: u64| format!("table `{}`, line {line}", path.display());
-    let head = reader
-        .headers()
-        .with_context(|| format!("{}: no readable head", place(1)))?
-        .clone();
-    let mut places = [0; N];
-    for (place_of, column) in places.iter_mut().zip(columns) {
-        let found = head
-            .iter()
-            .position(|name| name.trim_start_matches('\u{feff}') == column);
-        *place_of = found.with_context(|| {
-            format!(
-                "{}: no column `{column}`; the columns are {}",
-                place(1),
-                columns.join(",")
-            )
-        })?;
-    }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.with_context(|| format!("{}: not readable", place(rows.len() as u64 + 2)))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let mut row = std::array::from_fn(|_| String::new());
-        for ((value, at), column) in row.iter_mut().zip(places).zip(columns) {
-            let given = record.get(at).unwrap_or_default();
-            if given.is_empty() {
-                bail!("{}: no value for `{column}`; fill it in", place(line));
-            }
-            *value = given.to_string();
-        }
-        rows.push(row);
-    }
-    if rows.is_empty() {
-        bail!("table `{}` has no rows; give at least one", path.display());
-    }
-    Ok(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: Result<usize, &str>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pairs.csv");
-        std::fs::write(&path, text).unwrap();
-        match (read_table(&path, ["a", "b", "same"]), expected) {
-            (Ok(rows), Ok(count)) => assert_eq!(rows.len(), count, "{text:?}"),
-            (Err(error), Err(part)) => {
-                let said = format!("{error:#}");
-                assert!(
-                    said.contains("pairs.csv") && said.contains(part),
-                    "{said:?} does not say {part:?}"
-                );
-            }
-            (got, expected) => panic!("{text:?}: {got:?} instead of {expected:?}"),
-        }
-    }
-
-    #[test]
-    fn tables_are_read_or_refused_with_their_place() {
-        check("a,b,same\nx,y,1\n", Ok(1));
-        check("\u{feff}same,b,more,a\r\n1,y,z,x\r\n0,y,z,x\r\n", Ok(2));
-        check("a,b\nx,y\n", Err("no column `same`"));
-        check("a,b,same\nx,y,1\nx,,0\n", Err("line 3: no value for `b`"));
-        check("a,b,same\nx,y\n", Err("line 2: no value for `same`"));
-        check("a,b,same\n", Err("no rows"));
-        check("", Err("no column `a`"));
-        assert!(
-            read_table(Path::new("nowhere/pairs.csv"), ["a"])
-                .unwrap_err()
-                .to_string()
-                .contains("nowhere/pairs.csv")
-        );
     }
 }

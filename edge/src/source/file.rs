@@ -37,13 +37,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GUESSED_FRAME_S: f64 = 0.04;
 /// Headers count a frame or two that are never shown.
 const MISSING_ALLOWED: u64 = 2;
+/// A file that tells only its length tells that of its sound too, which may go on a little without pictures.
+const SOUND_ALLOWED_S: f64 = 2.0;
 
 /// A video file.
 #[derive(Debug)]
 pub struct FileSource {
     path: PathBuf,
     options: FileOptions,
-    announced: Option<u64>,
+    announced: Announced,
     decoder: Option<Decoder>,
     seq: u64,
     /// Frames of this round through the file.
@@ -75,12 +77,10 @@ impl FileSource {
         }
         let mut source = Self {
             path: path.to_owned(),
-            announced: options
-                .source
-                .max_fps
-                .is_none()
-                .then(|| announced_frames(path))
-                .flatten(),
+            announced: match options.source.max_fps {
+                None => Announced::of(path),
+                Some(_) => Announced::Nothing,
+            },
             options,
             decoder: None,
             seq: 0,
@@ -115,6 +115,32 @@ impl FileSource {
         }
     }
 
+    /// Whether as much came as the header promises.
+    fn is_whole(&self) -> Result<(), SourceError> {
+        let path = self.path.clone();
+        match self.announced {
+            Announced::Frames(announced) if self.frames + MISSING_ALLOWED.max(announced / 200) < announced => {
+                Err(SourceError::Short {
+                    path,
+                    frames: self.frames,
+                    announced,
+                })
+            }
+            Announced::Seconds(announced) => {
+                let came = self.at_s - self.round.1 + self.frame_s;
+                let reason = format!(
+                    "it is cut short: its {} frames end after {came:.1} of {announced:.1} s",
+                    self.frames
+                );
+                match came + SOUND_ALLOWED_S.max(announced / 10.0) < announced {
+                    true => Err(SourceError::Unreadable { path, reason }),
+                    false => Ok(()),
+                }
+            }
+            Announced::Frames(_) | Announced::Nothing => Ok(()),
+        }
+    }
+
     fn ended(&mut self) -> Result<Next, SourceError> {
         let last_words = self.decoder.take().and_then(|mut decoder| decoder.last_words());
         if self.options.source.stop.is_cancelled() {
@@ -127,15 +153,7 @@ impl FileSource {
                 reason,
             });
         }
-        if let Some(announced) = self.announced
-            && self.frames + MISSING_ALLOWED.max(announced / 200) < announced
-        {
-            return Err(SourceError::Short {
-                path: self.path.clone(),
-                frames: self.frames,
-                announced,
-            });
-        }
+        self.is_whole()?;
         if !self.options.repeat {
             return Ok(Next::Ended);
         }
@@ -178,27 +196,59 @@ impl Source for FileSource {
     }
 }
 
-/// Frames that the file's header promises; not every format says.
-fn announced_frames(path: &Path) -> Option<u64> {
-    let answer = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-select_streams",
-            "v:0",
-            "-show_entries",
-            "stream=nb_frames",
-            "-of",
-            "csv=p=0",
-        ])
-        .arg(format!("file:{}", path.display()))
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    String::from_utf8_lossy(&answer.stdout)
-        .trim()
-        .trim_end_matches(',')
-        .parse()
-        .ok()
+/// What a file's header promises.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Announced {
+    /// So many frames.
+    Frames(u64),
+    /// Only how long it lasts.
+    Seconds(f64),
+    /// Nothing, as a stream that was written to a file.
+    Nothing,
+}
+
+impl Announced {
+    /// Of a file; nothing where it cannot be read, which shows soon enough.
+    fn of(path: &Path) -> Self {
+        let asked = Command::new("ffprobe")
+            .args(["-v", "error", "-select_streams", "v:0"])
+            .args(["-show_entries", "stream=nb_frames:format=duration"])
+            .args(["-of", "default=noprint_wrappers=1"])
+            .arg(format!("file:{}", path.display()))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output();
+        asked.map_or(Self::Nothing, |answer| {
+            Self::read(&String::from_utf8_lossy(&answer.stdout))
+        })
+    }
+
+    fn read(answer: &str) -> Self {
+        let told = |name: &str| answer.lines().find_map(|line| line.trim().strip_prefix(name));
+        let frames = told("nb_frames=").and_then(|value| value.parse().ok());
+        let seconds = told("duration=").and_then(|value| value.parse::<f64>().ok());
+        match (frames, seconds.filter(|seconds| seconds.is_finite())) {
+            (Some(frames), _) => Self::Frames(frames),
+            (None, Some(seconds)) => Self::Seconds(seconds),
+            (None, None) => Self::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_promises_frames_or_a_length_or_nothing() {
+        for (answer, expected) in [
+            ("nb_frames=179\nduration=7.160000\n", Announced::Frames(179)),
+            ("nb_frames=N/A\nduration=7.5\n", Announced::Seconds(7.5)),
+            ("nb_frames=N/A\nduration=N/A\n", Announced::Nothing),
+            ("nb_frames=-3\nduration=inf\n", Announced::Nothing),
+            ("", Announced::Nothing),
+        ] {
+            assert_eq!(Announced::read(answer), expected, "{answer:?}");
+        }
+    }
 }

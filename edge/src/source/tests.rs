@@ -146,10 +146,17 @@ fn bad_files_are_named_with_a_remedy() {
         (folder.path().to_owned(), "is a folder; name a video file"),
         (at("text.mp4"), "give a file that ffmpeg can play"),
     ];
-    if let Some(whole) = clip(folder.path(), "whole.avi", 60, 10) {
-        let bytes = std::fs::read(whole).unwrap();
-        std::fs::write(at("half.avi"), &bytes[..bytes.len() / 2]).unwrap();
-        cases.push((at("half.avi"), "of 60 frames could be read; copy it again"));
+    for (whole, half, expected) in [
+        ("whole.avi", "half.avi", "of 60 frames could be read; copy it again"),
+        ("whole.mkv", "half.mkv", "is cut short: its "),
+        // What tells where the frames are stands at its end.
+        ("whole.mp4", "half.mp4", "give a file that ffmpeg can play"),
+    ] {
+        if let Some(whole) = clip(folder.path(), whole, 60, 10) {
+            let bytes = std::fs::read(whole).unwrap();
+            std::fs::write(at(half), &bytes[..bytes.len() / 2]).unwrap();
+            cases.push((at(half), expected));
+        }
     }
     for (path, expected) in cases {
         let error = opened(&path, FileOptions::default()).unwrap_err().to_string();

@@ -266,6 +266,12 @@ impl Grammar {
 
     /// The class of a plate in normal form whose rows are not known: the commonest that fits.
     pub fn classify(&self, plate: &str) -> Option<&'static str> {
+        self.classes(plate).first().copied()
+    }
+
+    /// All classes that fit a plate in normal form whose rows are not known, the commonest first: four digits after
+    /// `59X2` are a motorcycle's, five after `59X` a car's.
+    pub fn classes(&self, plate: &str) -> Vec<&'static str> {
         let plate = normal_form(plate);
         let split = |at: usize| plate.char_indices().nth(at).map(|(byte, _)| plate.split_at(byte));
         let one = self.parse(&[&plate]);
@@ -277,10 +283,15 @@ impl Grammar {
                 .map(|l| l.cost)
                 .fold(9.0, f32::min)
         };
-        one.into_iter()
-            .chain(two)
-            .min_by(|a, b| cost(a).total_cmp(&cost(b)))
-            .map(|p| p.class)
+        let mut fitting: Vec<Parsed> = one.into_iter().chain(two).collect();
+        fitting.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let mut classes: Vec<&'static str> = Vec::new();
+        for Parsed { class, .. } in fitting {
+            if !classes.contains(&class) {
+                classes.push(class);
+            }
+        }
+        classes
     }
 
     /// The layout that is complete after `at` marks, the cheapest of those in `alive`.

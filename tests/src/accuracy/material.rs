@@ -56,12 +56,7 @@ impl Material {
         std::fs::read_dir(root).with_context(missing)?;
         let table = root.join("video/truth.csv");
         if table.exists() {
-            let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(&table)?;
-            for (n, row) in reader.deserialize().enumerate() {
-                found
-                    .crossings
-                    .push(row.with_context(|| format!("table `{}`, line {}", table.display(), n + 2))?);
-            }
+            found.crossings = crossings(&table)?;
         }
         for name in names(&root.join("video")) {
             let truth = name.strip_suffix(".gt.txt");
@@ -94,6 +89,24 @@ impl Material {
     }
 }
 
+fn crossings(table: &Path) -> Result<Vec<Crossings>> {
+    let shown = table.display();
+    let bytes = std::fs::read(table).with_context(|| format!("cannot read table `{shown}`"))?;
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let mut rows = Vec::new();
+    for row in reader.deserialize() {
+        let at = || {
+            format!(
+                "table `{shown}`, row {}; its columns are file,class,line,in,out",
+                rows.len() + 1
+            )
+        };
+        rows.push(row.with_context(at)?);
+    }
+    Ok(rows)
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let items = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = items
@@ -117,7 +130,7 @@ mod tests {
         };
         write(
             "video/truth.csv",
-            "file,class,line,in,out,more\na.mp4,person,\"0,0.5,1,0.5\",3,4,x\n",
+            "\u{feff}file,class,line,in,out,more\r\na.mp4,person,\"0,0.5,1,0.5\",3,4,x\n",
         );
         write("video/a.mp4", "");
         write("video/a.gt.txt", "");
@@ -135,5 +148,23 @@ mod tests {
             (1, 0, 1)
         );
         assert!(Material::find(&folder.path().join("none")).is_err());
+        for (text, part) in [
+            (
+                "file,class,line,in\na.mp4,person,\"0,0.5,1,0.5\",3\n",
+                "missing field `out`",
+            ),
+            ("file,class,line,in,out\na.mp4,person,\"0,0.5,1,0.5\",3,x\n", "row 1"),
+            (
+                "file,class,line,in,out\na.mp4,person,\"0,0.5,1,0.5\",3,-1\n",
+                "invalid digit",
+            ),
+        ] {
+            write("video/truth.csv", text);
+            let said = format!("{:#}", Material::find(folder.path()).expect_err("it is wrong"));
+            assert!(
+                said.contains(part) && said.contains("truth.csv"),
+                "{said:?} does not say {part:?}"
+            );
+        }
     }
 }

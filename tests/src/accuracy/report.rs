@@ -117,7 +117,9 @@ fn faces(text: &mut String, edge: &Path, material: &Material, embeddings: &[(Str
         }
     }
     if !material.pairs.is_empty() {
-        text.push_str("\n`vong-edge eval faces --images FOLDER --pairs FOLDER/pairs.csv`\n\n");
+        text.push_str(
+            "\n`vong-edge eval faces --images FOLDER --pairs FOLDER/pairs.csv [--models MANIFEST --embedding ID]`\n\n",
+        );
     }
     if !material.protocols.is_empty() {
         text.push_str("## Faces: who of the list, if anybody?\n\n| photographs | embedding | gallery | mated | strangers | rank 1 | FNIR at FPIR 10 % | at 1 % | at 0.1 % |\n|---|---|---|---|---|---|---|---|---|\n");
@@ -133,14 +135,16 @@ fn faces(text: &mut String, edge: &Path, material: &Material, embeddings: &[(Str
             let counts = ["gallery", "mated", "non_mated"]
                 .map(|key| result[key].to_string())
                 .join(" | ");
+            let mated = result["mated"].as_u64().unwrap_or(0);
+            let rate = |value: &Value| share((value.as_f64().unwrap_or(0.0) * mated as f64).round() as u64, mated);
             let fnir = &result["fnir_at_fpir"];
-            let rates = ["0.1", "0.01", "0.001"].map(|fpir| percent(&fnir[fpir])).join(" | ");
-            let rank1 = percent(&result["rank1"]);
-            text.push_str(&format!("| {set} | {name} | {counts} | {rank1} | {rates} |\n"));
+            let rates = ["0.1", "0.01", "0.001"].map(|fpir| rate(&fnir[fpir])).join(" | ");
+            let rank1 = rate(&result["rank1"]);
+            writeln!(text, "| {set} | {name} | {counts} | {rank1} | {rates} |")?;
         }
     }
     if !material.protocols.is_empty() {
-        text.push_str("\n`vong-edge eval identify --images FOLDER --protocol FOLDER/identify.csv`\n\n");
+        text.push_str("\n`vong-edge eval identify --images FOLDER --protocol FOLDER/identify.csv [--models MANIFEST --embedding ID]`\n\n");
     }
     Ok(())
 }
@@ -149,22 +153,67 @@ fn plates(text: &mut String, edge: &Path, material: &Material) -> Result<()> {
     if material.plates.is_empty() {
         return Ok(());
     }
-    text.push_str("## Plates\n\n| pictures | group | plates | exact | share | false | ms a picture p50, p95 |\n|---|---|---|---|---|---|---|\n");
+    text.push_str("## Plates\n\n| pictures | plates | exact | share | CER | false | refused pictures | ms a picture p50, p95 |\n|---|---|---|---|---|---|---|---|\n");
+    let mut groups = String::new();
     for set in &material.plates {
         let truth = material.path(&format!("{set}/truth.csv"));
         let arguments = ["plates", "--images", &material.path(set), "--truth", &truth].map(String::from);
         let read = measure(edge, &arguments, "plates")?;
         let (all, exact) = (number(&read, "plates"), number(&read, "exact"));
-        let times = &read.result["ms_per_image"];
-        let falsely = &read.result["false_plates"];
+        let result = &read.result;
+        let times = &result["ms_per_image"];
         writeln!(
             text,
-            "| {set} | all | {all} | {exact} | {} | {falsely} | {}, {} |",
+            "| {set} | {all} | {exact} | {} | {} | {} | {} of {} | {}, {} |",
             share(exact, all),
+            percent(&result["cer"]),
+            result["false_plates"],
+            result["refused"],
+            result["images"],
             times["p50"],
             times["p95"]
         )?;
+        by_group(&mut groups, set, &result["by"])?;
     }
-    text.push_str("\n`vong-edge eval plates --images FOLDER --truth FOLDER/truth.csv`\n");
+    writeln!(
+        text,
+        "\n| pictures | by | group | plates | exact | share |\n|---|---|---|---|---|---|\n{groups}\n\
+         `vong-edge eval plates --images FOLDER --truth FOLDER/truth.csv`; \"unknown\" is what no table tells and the plate \
+         does not give away."
+    )?;
     Ok(())
+}
+
+/// The rows of one set: each grouping's groups, whose plates add up to all of the set.
+fn by_group(text: &mut String, set: &str, by: &Value) -> Result<()> {
+    for (name, groups) in by.as_object().into_iter().flatten() {
+        for (group, figures) in groups.as_object().into_iter().flatten() {
+            let number = |key: &str| figures[key].as_u64().unwrap_or(0);
+            let (all, exact) = (number("plates"), number("exact"));
+            writeln!(
+                text,
+                "| {set} | {name} | {group} | {all} | {exact} | {} |",
+                share(exact, all)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn groups_stand_with_their_intervals() {
+        let by = json!({ "lines": { "1": { "plates": 90, "exact": 83 }, "2": { "plates": 0, "exact": 0 } } });
+        let mut text = String::new();
+        by_group(&mut text, "plates/gate", &by).expect("a string takes all");
+        assert_eq!(
+            text,
+            "| plates/gate | lines | 1 | 90 | 83 | 92.2 % (84.8 to 96.2) |\n\
+             | plates/gate | lines | 2 | 0 | 0 | 0.0 % (0.0 to 100.0) |\n"
+        );
+    }
 }

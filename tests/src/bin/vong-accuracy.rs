@@ -20,7 +20,13 @@ struct Cli {
     /// A site's own manifest; its embedding models are measured beside the default one.
     #[arg(long)]
     models: Option<PathBuf>,
-    /// Text to put before the tables: what was chosen on this material.
+    /// Where --models is not given: a folder with the models of --others, measured where they are there.
+    #[arg(long, default_value = "../shared/models")]
+    beside: PathBuf,
+    /// The manifest of those.
+    #[arg(long, default_value = "docs/guide/own-models.toml")]
+    others: PathBuf,
+    /// Text to put below the tables: what was chosen on this material.
     #[arg(long, default_value = "docs/accuracy-choices.md")]
     choices: PathBuf,
 }
@@ -46,18 +52,43 @@ fn write(cli: &Cli) -> Result<()> {
     let this = std::env::current_exe().context("cannot tell where this program lies")?;
     let edge = this.parent().context("a program lies in a folder")?.join("vong-edge");
     let material = Material::find(&cli.data)?;
-    let tables = report::tables(&edge, &material, &embeddings(cli.models.as_deref())?)?;
+    let (made, site) = match &cli.models {
+        Some(site) => (None, Some(site.clone())),
+        None => site_of(&cli.beside, &cli.others)?.unzip(),
+    };
+    let tables = report::tables(&edge, &material, &embeddings(site.as_deref())?)?;
     let choices = std::fs::read_to_string(&cli.choices).unwrap_or_default();
     let report = format!(
         "# Accuracy\n\nWritten by `make eval`; docs/guide/accuracy.md says how to repeat it on material of your own. Shares stand with their\n\
-         95 % interval (Wilson). One run on {}, {}. The machine was shared: times say little, counts and shares are exact.\n\n{}\n{choices}\n{tables}",
+         95 % interval (Wilson). One run on {}, {}. The machine was shared: times say little, counts and shares are exact.\n\n{}\n{tables}\n{choices}",
         machine(),
         date()?,
-        models(cli.models.as_deref())?,
+        models(site.as_deref())?,
     );
+    drop(made);
     std::fs::write(&cli.out, report).with_context(|| format!("cannot write `{}`", cli.out.display()))?;
     println!("{}", cli.out.display());
     Ok(())
+}
+
+/// A manifest with its models beside it, in a folder of its own; none where the models are not on this machine.
+fn site_of(models: &Path, manifest: &Path) -> Result<Option<(tempfile::TempDir, PathBuf)>> {
+    if !models.is_dir() || !manifest.is_file() {
+        return Ok(None);
+    }
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let site = folder.path().join("own-models.toml");
+    std::fs::copy(manifest, &site).with_context(|| format!("cannot copy `{}`", manifest.display()))?;
+    for file in std::fs::read_dir(models)?.flatten() {
+        let from = file.path().canonicalize()?;
+        std::os::unix::fs::symlink(from, folder.path().join(file.file_name()))?;
+    }
+    let (manifest, store) = (Manifest::load(Some(&site))?, Store::locate());
+    let mut wanted = manifest
+        .models()
+        .filter(|model| model.job == vong_models::Job::Embedding);
+    let there = wanted.all(|model| manifest.checked_file(&store, model).is_ok());
+    Ok(there.then_some((folder, site)))
 }
 
 /// The default embedding and those of a site's manifest, with the arguments that choose them.

@@ -1,11 +1,17 @@
 //! Bad input to every command: status 2 and one line that names the thing and the remedy; never a panic, never a hang.
 
+mod pictures;
+
 use super::here;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs a program and checks its status and the one line that it says last.
+/// Runs a program without models and checks its status and the one line that it says last.
 fn check(folder: &Path, program: &str, arguments: &[&str], parts: &[&str]) {
+    check_with(folder, &folder.join("store"), program, arguments, parts);
+}
+
+fn check_with(folder: &Path, store: &Path, program: &str, arguments: &[&str], parts: &[&str]) {
     let path = here::programs().join(program);
     if !path.exists() {
         println!("skipped: {program} is not built; run `make build`");
@@ -15,7 +21,7 @@ fn check(folder: &Path, program: &str, arguments: &[&str], parts: &[&str]) {
     let output = Command::new(path)
         .args(arguments)
         .current_dir(folder)
-        .env("VONG_STORE", folder.join("store"))
+        .env("VONG_STORE", store)
         .env("RUST_LOG", "off")
         .env("VONG_LOG", "off")
         .stdin(Stdio::null())
@@ -61,13 +67,18 @@ fn every_command_says_what_is_wrong() {
     write("lost.csv", "file,plates\nx.jpg,29A12345\n");
     write("pairs.csv", "a,b,same\nx.jpg,y.jpg,maybe\n");
     write("protocol.csv", "role,identity,file\nguest,a,x.jpg\n");
+    write("strangers.csv", "a,b,same\nx.jpg,y.jpg,0\nx.jpg,x.jpg,1\n");
+    write("alone.csv", "role,identity,file\nenrol,a,x.jpg\nprobe,a,x.jpg\n");
     write("gt.txt", "1,1,10,10\n");
     write(
         "few.csv",
         "role,identity,file\nenrol,a,x.jpg\nprobe,a,y.jpg\nprobe,b,z.jpg\n",
     );
     write("column.csv", "a,b\nx.jpg,y.jpg\n");
-    write("unknown.csv", "role,identity,file\nenrol,a,x.jpg\nprobe,b,y.jpg\n");
+    write(
+        "unknown.csv",
+        "role,identity,file\nenrol,a,x.jpg\nprobe,a,x.jpg\nprobe,b,y.jpg\n",
+    );
 
     let edge = |arguments: &[&str], parts: &[&str]| check(at, "vong-edge", arguments, parts);
     edge(&["run", "--config", "none.toml"], &["none.toml", "--config"]);
@@ -100,7 +111,7 @@ fn every_command_says_what_is_wrong() {
     );
     edge(
         &["eval", "plates", "--images", ".", "--truth", "lost.csv"],
-        &["lost.csv", "x.jpg"],
+        &["lost.csv", "line 2", "x.jpg", "correct the table"],
     );
     edge(
         &["eval", "faces", "--images", ".", "--pairs", "pairs.csv"],
@@ -112,7 +123,23 @@ fn every_command_says_what_is_wrong() {
     );
     edge(
         &["eval", "faces", "--images", ".", "--pairs", "column.csv"],
-        &["column.csv", "no column `same`"],
+        &["column.csv", "line 1", "no column `same`"],
+    );
+    edge(
+        &["eval", "faces", "--images", ".", "--pairs", "strangers.csv"],
+        &["strangers.csv", "x.jpg", "correct the table"],
+    );
+    edge(
+        &["eval", "faces", "--images", "nowhere", "--pairs", "strangers.csv"],
+        &["`nowhere` is no folder", "--images"],
+    );
+    edge(
+        &["eval", "plates", "--images", "nowhere", "--truth", "lost.csv"],
+        &["`nowhere` is no folder", "--images"],
+    );
+    edge(
+        &["eval", "identify", "--images", ".", "--protocol", "alone.csv"],
+        &["alone.csv", "no probe of a stranger"],
     );
     edge(
         &["eval", "identify", "--images", ".", "--protocol", "unknown.csv"],

@@ -42,8 +42,13 @@ pub fn house(folder: &Path) -> Option<House> {
     })
 }
 
+/// The folder of the models.
+pub fn store() -> PathBuf {
+    std::env::var_os("VONG_STORE").map_or_else(|| root().join("models/store"), PathBuf::from)
+}
+
 fn missing() -> Vec<String> {
-    let store = std::env::var_os("VONG_STORE").map_or_else(|| root().join("models/store"), PathBuf::from);
+    let store = store();
     let clips = root().join("sample-video/clips");
     let needed = [
         programs().join("vong-edge"),

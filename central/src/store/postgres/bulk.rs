@@ -128,16 +128,23 @@ pub(super) async fn put_minutes(
         return Ok(vec![]);
     }
     let upsert = "INSERT INTO count_minute AS old (minute_ms, site, device, camera, line, epoch_ms, boot, entered,
-                                                   departed, total_in, total_out, coverage, received_ms)
+                                                   departed, total_in, total_out, coverage, in_sd, out_sd,
+                                                   received_ms)
                   SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
                                        $7::uuid[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
-                                       $12::float8[], $13::bigint[])
+                                       $12::float8[], $13::float8[], $14::float8[], $15::bigint[])
                   ON CONFLICT (minute_ms, site, device, camera, line, epoch_ms, boot)
                   DO UPDATE SET entered = GREATEST(old.entered, excluded.entered),
                                 departed = GREATEST(old.departed, excluded.departed),
                                 total_in = GREATEST(old.total_in, excluded.total_in),
                                 total_out = GREATEST(old.total_out, excluded.total_out),
                                 coverage = GREATEST(old.coverage, excluded.coverage),
+                                in_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
+                                                > (old.total_in + old.total_out, old.coverage)
+                                             THEN excluded.in_sd ELSE old.in_sd END,
+                                out_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
+                                                > (old.total_in + old.total_out, old.coverage)
+                                             THEN excluded.out_sd ELSE old.out_sd END,
                                 received_ms = GREATEST(old.received_ms, excluded.received_ms)
                   WHERE excluded.entered > old.entered OR excluded.departed > old.departed
                      OR excluded.total_in > old.total_in OR excluded.total_out > old.total_out
@@ -158,6 +165,8 @@ pub(super) async fn put_minutes(
         .bind(number(|minute| minute.total_in))
         .bind(number(|minute| minute.total_out))
         .bind(minutes.values().map(|minute| minute.coverage).collect::<Vec<_>>())
+        .bind(minutes.values().map(|minute| minute.in_sd).collect::<Vec<_>>())
+        .bind(minutes.values().map(|minute| minute.out_sd).collect::<Vec<_>>())
         .bind(number(|minute| minute.received_ms))
         .fetch_all(&mut **write)
         .await?;

@@ -4,7 +4,7 @@ use super::{DbRow, ThisStore, row};
 use crate::domain::{LineKey, LocalDay};
 use crate::store::{
     AlertRow, CameraMinutes, CountRow, DeviceRow, EventRow, EvidenceRow, Origin, Page, QuarantineRow, Stats,
-    StoreError, Tally,
+    StoreError, Tally, Variances,
 };
 use vong_wire::{EventId, SiteId, UnixMs};
 
@@ -13,6 +13,14 @@ fn origin(found: &DbRow) -> Result<Origin, StoreError> {
         site: row::id(found, "site")?,
         device: row::id(found, "device")?,
         received_ms: row::get(found, "received_ms")?,
+    })
+}
+
+/// Summed up over minutes all of which told their doubt.
+fn variances(found: &DbRow) -> Result<Variances, StoreError> {
+    Ok(Variances {
+        entered: row::get(found, "in_var")?,
+        departed: row::get(found, "out_var")?,
     })
 }
 
@@ -140,7 +148,9 @@ impl ThisStore {
         limit: u32,
     ) -> Result<Vec<CountRow>, StoreError> {
         let select = "SELECT site, device, camera, line, minute_ms, CAST(SUM(entered) AS BIGINT) AS entered,
-                             CAST(SUM(departed) AS BIGINT) AS departed, SUM(coverage) AS coverage
+                             CAST(SUM(departed) AS BIGINT) AS departed, SUM(coverage) AS coverage,
+                             CASE WHEN COUNT(in_sd) = COUNT(*) THEN SUM(in_sd * in_sd) END AS in_var,
+                             CASE WHEN COUNT(out_sd) = COUNT(*) THEN SUM(out_sd * out_sd) END AS out_var
                       FROM count_minute
                       WHERE minute_ms >= $1 AND minute_ms < $2 AND ($3 IS NULL OR site = $3)
                       GROUP BY minute_ms, site, device, camera, line
@@ -159,6 +169,7 @@ impl ThisStore {
                 entered: row::number(found, "entered")?,
                 departed: row::number(found, "departed")?,
                 coverage: row::get::<f64>(found, "coverage")?.min(1.0),
+                doubt: variances(found)?,
             })
         };
         rows.iter().map(count).collect()
@@ -183,7 +194,10 @@ impl ThisStore {
         from_ms: UnixMs,
         to_ms: UnixMs,
     ) -> Result<Vec<CameraMinutes>, StoreError> {
-        let select = "SELECT site, device, camera, line, SUM(coverage) AS covered FROM count_minute
+        let select = "SELECT site, device, camera, line, SUM(coverage) AS covered,
+                             CASE WHEN COUNT(in_sd) = COUNT(*) THEN SUM(in_sd * in_sd) END AS in_var,
+                             CASE WHEN COUNT(out_sd) = COUNT(*) THEN SUM(out_sd * out_sd) END AS out_var
+                      FROM count_minute
                       WHERE minute_ms >= $1 AND minute_ms < $2 GROUP BY site, device, camera, line";
         let rows = sqlx::query(select)
             .bind(from_ms)
@@ -194,6 +208,7 @@ impl ThisStore {
             Ok(CameraMinutes {
                 key: line_key(found)?,
                 covered: row::get(found, "covered")?,
+                doubt: variances(found)?,
             })
         };
         rows.iter().map(minutes).collect()

@@ -111,14 +111,21 @@ pub(super) async fn put_minutes(
     minutes: &BTreeMap<MinuteKey<'_>, Minute>,
 ) -> Result<Vec<usize>, StoreError> {
     let upsert = "INSERT INTO count_minute AS old (site, device, camera, line, minute_ms, epoch_ms, boot,
-                                                   entered, departed, total_in, total_out, coverage, received_ms)
-                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                                   entered, departed, total_in, total_out, coverage, in_sd, out_sd,
+                                                   received_ms)
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
                   ON CONFLICT (site, device, camera, line, minute_ms, epoch_ms, boot)
                   DO UPDATE SET entered = MAX(old.entered, excluded.entered),
                                 departed = MAX(old.departed, excluded.departed),
                                 total_in = MAX(old.total_in, excluded.total_in),
                                 total_out = MAX(old.total_out, excluded.total_out),
                                 coverage = MAX(old.coverage, excluded.coverage),
+                                in_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
+                                                > (old.total_in + old.total_out, old.coverage)
+                                             THEN excluded.in_sd ELSE old.in_sd END,
+                                out_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
+                                                > (old.total_in + old.total_out, old.coverage)
+                                             THEN excluded.out_sd ELSE old.out_sd END,
                                 received_ms = MAX(old.received_ms, excluded.received_ms)
                   WHERE excluded.entered > old.entered OR excluded.departed > old.departed
                      OR excluded.total_in > old.total_in OR excluded.total_out > old.total_out
@@ -138,6 +145,8 @@ pub(super) async fn put_minutes(
             .bind(minute.total_in)
             .bind(minute.total_out)
             .bind(minute.coverage)
+            .bind(minute.in_sd)
+            .bind(minute.out_sd)
             .bind(minute.received_ms)
             .execute(&mut **write)
             .await?;

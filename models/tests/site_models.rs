@@ -1,0 +1,120 @@
+//! A site's own models by manifest alone: those of docs/guide/own-models.toml find what the default ones find. Skipped where
+//! their files, which are not ours to pass on, are not there.
+
+mod here;
+
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use vong_models::detect::ObjectDetector;
+use vong_models::face::{FaceDetector, FaceEmbedder};
+use vong_models::{Manifest, Store};
+use vong_wire::ObjectClass;
+
+const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/own-models.toml");
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
+
+/// The models' files and the manifest in one folder, as a site lays them out.
+struct Site {
+    store: Store,
+    manifest: Manifest,
+    _folder: tempfile::TempDir,
+}
+
+fn site() -> Option<Site> {
+    let store = here::store();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own-models.toml");
+    std::fs::copy(MANIFEST, &path).unwrap();
+    let manifest = Manifest::load(Some(&path)).unwrap();
+    let own = [
+        "mobilefacenet_paddle_112.onnx",
+        "yunet_n_dynamic.onnx",
+        "yolox_nano_416.onnx",
+    ];
+    let absent: Vec<PathBuf> = own
+        .iter()
+        .map(|name| Path::new(FILES).join(name))
+        .chain([store.file("astronaut.png"), store.file("grace_hopper.jpg")])
+        .filter(|path| !path.is_file())
+        .collect();
+    if !absent.is_empty() {
+        println!("skipped: {absent:?} are not there");
+        return None;
+    }
+    for name in own {
+        std::os::unix::fs::symlink(Path::new(FILES).join(name), folder.path().join(name)).unwrap();
+    }
+    Some(Site {
+        store,
+        manifest,
+        _folder: folder,
+    })
+}
+
+impl Site {
+    fn portrait(&self, name: &str) -> RgbImage {
+        vong_models::open_picture(&self.store.file(name)).unwrap()
+    }
+
+    fn faces(&self, model: Option<&str>, picture: &RgbImage) -> Vec<vong_models::face::Face> {
+        let mut found = Vec::new();
+        let mut detector = FaceDetector::open(&self.store, &self.manifest, model, 1).unwrap();
+        detector.detect(picture, 0.5, &mut found).unwrap();
+        found
+    }
+}
+
+#[test]
+fn yolox_finds_the_person_that_the_default_finds() {
+    let Some(site) = site() else { return };
+    let picture = site.portrait("astronaut.png");
+    let found = |model: Option<&str>| {
+        let mut found = Vec::new();
+        let mut detector = ObjectDetector::open(&site.store, &site.manifest, model, 1).unwrap();
+        detector.detect(&picture, 0.4, &mut found).unwrap();
+        found.retain(|object| object.class == ObjectClass::Person);
+        assert_eq!(found.len(), 1, "{model:?}: {found:?}");
+        found[0].bbox
+    };
+    let overlap = found(Some("yolox-nano")).iou(&found(None));
+    assert!(overlap > 0.7, "they overlap by {overlap} only");
+}
+
+#[test]
+fn yunet_finds_the_face_and_its_points_where_the_default_does() {
+    let Some(site) = site() else { return };
+    for name in ["astronaut.png", "grace_hopper.jpg"] {
+        let picture = site.portrait(name);
+        let (own, default) = (site.faces(Some("yunet-n"), &picture), site.faces(None, &picture));
+        assert_eq!((own.len(), default.len()), (1, 1), "{name}");
+        let eyes = default[0].points[0].x - default[0].points[1].x;
+        for (a, b) in own[0].points.iter().zip(&default[0].points) {
+            let apart = (a.x - b.x).hypot(a.y - b.y) / eyes.abs();
+            assert!(
+                apart < 0.25,
+                "{name}: {a:?} and {b:?} lie {apart:.2} of the eyes' distance apart"
+            );
+        }
+    }
+}
+
+#[test]
+fn mobilefacenet_knows_a_person_again_and_no_other() {
+    let Some(site) = site() else { return };
+    let mut embedder = FaceEmbedder::open(&site.store, &site.manifest, Some("mobilefacenet-paddle"), 1).unwrap();
+    let mut embed = |picture: &RgbImage, finder: Option<&str>| {
+        let faces = site.faces(finder, picture);
+        embedder.embed(picture, &faces[0].points).unwrap().unwrap()
+    };
+    let picture = site.portrait("astronaut.png");
+    let smaller = image::imageops::resize(&picture, 256, 256, image::imageops::FilterType::Triangle);
+    let (first, again) = (embed(&picture, None), embed(&smaller, Some("yunet-n")));
+    let other = embed(&site.portrait("grace_hopper.jpg"), None);
+    let (same, different) = (first.similarity(&again).unwrap(), first.similarity(&other).unwrap());
+    assert_eq!(first.model, "mobilefacenet-paddle");
+    let threshold = embedder.default_threshold();
+    assert!(
+        same > threshold && different < threshold,
+        "same {same}, different {different}, threshold {threshold}"
+    );
+}
