@@ -14,8 +14,9 @@ const NEAR_HEIGHTS: f32 = 0.35;
 const NEAR_WALK_S: f32 = 0.3;
 /// While nothing moves, s: a person who stands stays a track.
 const STILL_EVERY_S: f64 = 0.4;
-/// The same once nothing has moved for `RESTED_AFTER_S`, where somebody is followed and where nobody is.
-const RESTED_EVERY_S: f64 = 1.0;
+/// The same once nothing has moved for `RESTED_AFTER_S`, where somebody is followed and where nobody is: the former less
+/// than a tracker waits for who is not seen.
+const RESTED_EVERY_S: f64 = 2.5;
 const EMPTY_EVERY_S: f64 = 5.0;
 const RESTED_AFTER_S: f64 = 3.0;
 /// Frames come at whole multiples of their own period.
