@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Speed beside what a user would pick instead, in one run, in turns; medians go to docs/performance.md, with the counts
-# that belong to them. A peer that is not there, or lacks its packages, is said as skipped.
+# and the accuracy that belong to them. A peer that is not there, or lacks its packages, is said as skipped. What stands
+# in that file below the mark is written by hand and stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-3}
@@ -8,7 +9,9 @@ edge=target/release/vong-edge
 clip=${CLIP:-models/store/vtest.avi}
 peers=${PEERS:-../shared/peers}
 python=${PYTHON:-python3}
+material=${MATERIAL:-../shared/data}
 line=0.5,0,0.5,1
+mark='<!-- below: by hand -->'
 out=${OUT:-docs/performance.md}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -49,6 +52,24 @@ for _ in $(seq "$rounds"); do
   done
 done
 
+# Accuracy where there is annotated material: once, beside the speed of the same binary.
+scenes=$material/plates/scenes
+if [ -f "$scenes/truth.csv" ]; then
+  measure plates $edge eval plates --images "$scenes" --truth "$scenes/truth.csv"
+  measure peer-plates "$python" "$peers/plate_reader.py" "$scenes" "$scenes/truth.csv"
+fi
+wrong=0 true=0
+if [ -f "$material/video/truth.csv" ]; then
+  while IFS=, read -r file class x1 y1 x2 y2 in out_true _; do
+    rm -f "$work/count"
+    measure count $edge eval count --video "$material/video/$file" --line "${x1#\"},$y1,$x2,${y2%\"}" --class "$class"
+    for pair in "$(of count in) $in" "$(of count out) $out_true"; do
+      read -r counted is <<<"$pair"
+      wrong=$((wrong + (counted > is ? counted - is : is - counted))) true=$((true + is))
+    done
+  done < <(tail -n +2 "$material/video/truth.csv")
+fi
+
 row() { # what, ours, peer, limit
   echo "| $1 | ${2:--} | ${3:-skipped} | $(ratio "$2" "$3") | $4 |"
 }
@@ -68,6 +89,15 @@ count() { echo "$(of "$1" in) in, $(of "$1" out) out"; }
   row "a still scene beside decoding alone, ms" "$(of still cpu_ms_per_frame)" "$(of still decode_ms_per_frame)" 1.5
   row "10,000 faces of 128, us" "$(of gallery-10000 us_per_query)" "$(of peer-gallery-10000 us_per_query)" 0.25
   row "100,000 faces of 128, us" "$(of gallery-100000 us_per_query)" "$(of peer-gallery-100000 us_per_query)" 0.25
+  row "plates, 84 scenes, ms a picture, p50" "$(of plates p50)" "$(of peer-plates ms_p50)" 0.2
   echo
-  echo "Counts at line $line of the same runs: every frame f32 $(count every-f32); default precision $(count every); as the scene asks for $(count adaptive); peer $(count peer). Accuracy against annotated truth: \`make eval\`."
-} | tee "$out"
+  echo "Counts at line $line of the same runs: every frame f32 $(count every-f32); default precision $(count every); as the scene asks for $(count adaptive); peer $(count peer)."
+  if [ "$true" -gt 0 ]; then echo "Counting with the default settings over the annotated lines: $wrong wrong of $true crossings."; fi
+  if [ -s "$work/plates" ]; then echo "Plates read exactly: $(of plates exact) of $(of plates plates), $(of plates false_plates) false; the peer: $(of peer-plates exact), $(of peer-plates false_plates) false."; fi
+  echo "More: \`make eval\`, accuracy.md."
+  echo
+  echo "$mark"
+  if [ -f "$out" ]; then sed "1,/^$mark\$/d" "$out"; fi
+} >"$work/page"
+cp "$work/page" "$out"
+cat "$out"

@@ -85,6 +85,9 @@ pub struct CameraConfig {
     /// Frames a second to take at most.
     #[serde(default = "default_max_fps")]
     pub max_fps: f64,
+    /// What this camera is worth, 0 to 9, when the box has more to do than it can: the least gives up frames first.
+    #[serde(default = "default_priority")]
+    pub priority: u8,
     /// Look for objects in every frame, whether anything moves or not: several times the work.
     #[serde(default)]
     pub every_frame: bool,
@@ -154,6 +157,9 @@ fn default_broker_port() -> u16 {
 }
 fn default_max_fps() -> f64 {
     25.0
+}
+fn default_priority() -> u8 {
+    5
 }
 fn default_min_person_px() -> f32 {
     90.0
@@ -311,6 +317,12 @@ impl CameraConfig {
         }
         if !(self.max_fps > 0.0 && self.max_fps <= 120.0) {
             return fault("max_fps", "must be above 0 and at most 120");
+        }
+        if self.priority > 9 {
+            return fault(
+                "priority",
+                "must be from 0, the first to give up frames, to 9, the last",
+            );
         }
         let mut seen = BTreeSet::new();
         for line in &self.lines {

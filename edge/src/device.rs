@@ -9,6 +9,7 @@ use crate::nets::Nets;
 use crate::outbox::{Draft, Outbox};
 use crate::publish::LatestViews;
 use crate::schedule::{Schedule, Work};
+use crate::shed::Shedding;
 use crate::source::{self, FROZEN_AFTER, Frame, Next, SourceOptions, Stillness};
 use crate::telemetry::CameraTelemetry;
 use crate::watchdog::Progress;
@@ -85,6 +86,7 @@ pub(crate) struct Device {
     lists: Mutex<Arc<Lists>>,
     decided: [AtomicU64; 4],
     pub(crate) progress: Progress,
+    shedding: Shedding,
     runtime: tokio::runtime::Handle,
     stop: CancellationToken,
 }
@@ -93,6 +95,8 @@ pub(crate) struct Device {
 struct Seen {
     frame: Frame,
     after_cut: bool,
+    /// Frames before it that were given up.
+    shed: u32,
     came: Instant,
 }
 
@@ -147,6 +151,7 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
     };
     let (mut frame, mut after_cut) = (Frame::default(), false);
     let mut stillness = Stillness::default();
+    let (mut taken_s, mut shed) = (None, 0);
     loop {
         match source.next(&mut frame) {
             Ok(Next::Frame) => {
@@ -164,15 +169,25 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
                 } else if telemetry.set_status(CameraStatus::Live) {
                     tracing::info!(camera = %config.id, "frames arrive");
                 }
+                if !device.shedding.takes(index, frame.at_s, taken_s) {
+                    telemetry.shed();
+                    shed += 1;
+                    device.came(false);
+                    continue;
+                }
+                taken_s = Some(frame.at_s);
                 let seen = Seen {
+                    shed: std::mem::take(&mut shed),
                     frame: std::mem::replace(&mut frame, camera.spare()),
                     after_cut: std::mem::take(&mut after_cut),
                     came: Instant::now(),
                 };
                 let replaced = device.schedule.put(index, seen);
                 telemetry.frame(replaced.is_some());
+                device.came(replaced.is_some());
                 if let Some(old) = replaced {
                     after_cut |= old.after_cut;
+                    shed += old.shed;
                     camera.give_back(old.frame);
                 }
             }
@@ -198,6 +213,7 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
 fn work(device: &Device, worker: usize, mut nets: Nets) {
     while let Some((index, work)) = device.schedule.take() {
         device.progress.begin(worker);
+        let began = Instant::now();
         let camera = &device.cameras[index];
         let lists = device.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut chain = camera.chain.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,9 +223,11 @@ fn work(device: &Device, worker: usize, mut nets: Nets) {
             Work::Frame(Seen {
                 mut frame,
                 after_cut,
+                shed,
                 came,
             }) => {
                 arrived = Some(came);
+                chain.shed(shed);
                 let mut drafts = if after_cut { chain.finish(&lists) } else { Vec::new() };
                 match chain.frame(&mut frame, &mut nets, &lists) {
                     Ok(new) => drafts.extend(new),
@@ -231,6 +249,7 @@ fn work(device: &Device, worker: usize, mut nets: Nets) {
         };
         // Waiting for a full disk is not hanging.
         device.progress.end(worker);
+        device.shedding.worked(began.elapsed());
         device.keep(drafts, camera);
         drop(chain);
         if let Some(came) = arrived {
@@ -278,6 +297,7 @@ impl Device {
     ) -> Self {
         Self {
             schedule: Schedule::new(cameras.len()),
+            shedding: Shedding::new(cameras.iter().map(|camera| camera.config.priority), workers),
             cameras,
             outbox,
             views: Arc::new(LatestViews::default()),
@@ -324,6 +344,15 @@ impl Device {
             };
             self.decided[kind].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// A frame came; perhaps it shows that there is too much to do, or room again.
+    fn came(&self, replaced: bool) {
+        let Some((index, level)) = self.shedding.came(replaced, Instant::now()) else {
+            return;
+        };
+        let (camera, priority) = (&self.cameras[index].config.id, self.cameras[index].config.priority);
+        tracing::warn!(%camera, priority, level, "more to do than this box can: this camera gives up frames (level 0: none)");
     }
 
     fn give_up(&self, index: usize, cause: &source::SourceError) {

@@ -66,8 +66,12 @@ impl Follower {
         }
         let is_due = self.pace.is_due(frame.at_s, frame.size(), moves, self.tracker.tracks());
         if !self.every_frame && !is_due {
+            let since_s = self.pace.rested_since(frame.at_s);
             timed("track", &mut || {
-                self.tracker.coast(frame.at_s);
+                match since_s {
+                    Some(since_s) => self.tracker.hold(since_s, frame.at_s),
+                    None => self.tracker.coast(frame.at_s),
+                };
             });
             return Ok(if moves { Looked::Paced } else { Looked::Still });
         }

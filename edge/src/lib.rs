@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod publish;
 pub mod recognise;
 pub mod schedule;
+pub mod shed;
 pub mod source;
 pub mod sync;
 pub mod telemetry;

@@ -22,6 +22,9 @@ pub struct MotionGate {
     size: (usize, usize),
     columns: usize,
     rows: usize,
+    /// The pixels of a line that are looked at.
+    across: Vec<usize>,
+    sums: Vec<u32>,
     grey: Vec<f32>,
     before: Vec<f32>,
     background: Vec<f32>,
@@ -61,6 +64,9 @@ impl MotionGate {
         let cells = self.columns * self.rows;
         self.grey = vec![0.0; cells];
         self.noise = vec![1.0; cells];
+        let across = self.columns * SAMPLES;
+        self.across = (0..across).map(|x| (2 * x + 1) * width / (2 * across)).collect();
+        self.sums = vec![0; self.columns];
         self.shrink(picture);
         self.before.clone_from(&self.grey);
         self.background.clone_from(&self.grey);
@@ -72,15 +78,18 @@ impl MotionGate {
         if width == 0 || height == 0 {
             return;
         }
-        let (across, down) = (self.columns * SAMPLES, self.rows * SAMPLES);
+        let down = self.rows * SAMPLES;
+        let scale = picture.unit() / (SAMPLES * SAMPLES) as f32;
         for (row, greys) in self.grey.chunks_exact_mut(self.columns).enumerate() {
-            greys.fill(0.0);
+            self.sums.fill(0);
             for y in row * SAMPLES..(row + 1) * SAMPLES {
-                let line = (2 * y + 1) * height / (2 * down) * width;
-                for x in 0..across {
-                    let place = line + (2 * x + 1) * width / (2 * across);
-                    greys[x / SAMPLES] += picture.at(place) as f32 / (256 * SAMPLES * SAMPLES) as f32;
+                let line = picture.line((2 * y + 1) * height / (2 * down));
+                for (sum, places) in self.sums.iter_mut().zip(self.across.as_chunks::<SAMPLES>().0) {
+                    *sum += places.iter().map(|&x| line.at(x)).sum::<u32>();
                 }
+            }
+            for (grey, sum) in greys.iter_mut().zip(&self.sums) {
+                *grey = *sum as f32 * scale;
             }
         }
     }

@@ -13,10 +13,9 @@ const NEAR_EVERY_S: f64 = 0.12;
 const NEAR_HEIGHTS: f32 = 0.35;
 const NEAR_WALK_S: f32 = 0.3;
 /// While nothing moves, s: a person who stands stays a track.
-const STILL_EVERY_S: f64 = 0.4;
-/// The same once nothing has moved for `RESTED_AFTER_S`, where somebody is followed and where nobody is.
-const RESTED_EVERY_S: f64 = 1.0;
-const EMPTY_EVERY_S: f64 = 5.0;
+const STILL_EVERY_S: f64 = 0.6;
+/// The same once nothing has moved for `RESTED_AFTER_S`: who was seen since then cannot have gone.
+const RESTED_EVERY_S: f64 = 8.0;
 const RESTED_AFTER_S: f64 = 3.0;
 /// Frames come at whole multiples of their own period.
 const SLACK_S: f64 = 0.01;
@@ -51,14 +50,18 @@ impl Pace {
 
     fn every_s(&self, at_s: f64, size: (u32, u32), moves: bool, tracks: &[Track]) -> f64 {
         let near = |track: &Track| self.lines.iter().any(|line| is_near(line, size, track));
-        match (moves, at_s - self.moved_s < RESTED_AFTER_S, tracks.is_empty()) {
-            (true, ..) if tracks.iter().any(near) => NEAR_EVERY_S,
-            (true, ..) if tracks.iter().any(|track| track.state == TrackState::New) => NEW_EVERY_S,
-            (true, ..) => MOVING_EVERY_S,
-            (false, true, _) => STILL_EVERY_S,
-            (false, false, false) => RESTED_EVERY_S,
-            (false, false, true) => EMPTY_EVERY_S,
+        match (moves, self.rested_since(at_s)) {
+            (true, _) if tracks.iter().any(near) => NEAR_EVERY_S,
+            (true, _) if tracks.iter().any(|track| track.state == TrackState::New) => NEW_EVERY_S,
+            (true, _) => MOVING_EVERY_S,
+            (false, None) => STILL_EVERY_S,
+            (false, Some(_)) => RESTED_EVERY_S,
         }
+    }
+
+    /// Since when nothing has moved, s, if that is long enough ago to call the scene at rest.
+    pub fn rested_since(&self, at_s: f64) -> Option<f64> {
+        (at_s - self.moved_s >= RESTED_AFTER_S).then_some(self.moved_s)
     }
 
     /// When something last moved, s.
@@ -121,7 +124,7 @@ mod tests {
         );
         let (standing, empty) = (looks(&mut line(), false, Some(40.0)), looks(&mut line(), false, None));
         assert!(
-            near > far && far > standing && standing > empty && empty >= 5,
+            near > far && far > standing && standing >= empty && empty >= 5,
             "{near} {far} {standing} {empty}"
         );
         assert!(near <= 51, "{near}");

@@ -2,7 +2,7 @@
 //! camera is with one worker at a time, so its frames are worked on in order; a frame that nobody took in time is
 //! replaced by the newer one; the end of a camera comes after its last frame, and the workers end when every camera has.
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +29,7 @@ pub struct Schedule<F> {
     places: Vec<Mutex<Place<F>>>,
     /// Cameras whose end was worked on.
     ended: AtomicUsize,
-    // Holds each camera at most once, and the mark that ends the workers, which each of them passes on.
+    // Holds each camera at most once, and the mark that ends the workers, which each of them passes on: never full.
     ready: (Sender<Option<usize>>, Receiver<Option<usize>>),
 }
 
@@ -47,7 +47,7 @@ impl<F> Schedule<F> {
         Self {
             places: (0..cameras).map(|_| place()).collect(),
             ended: AtomicUsize::new(0),
-            ready: unbounded(),
+            ready: bounded(cameras + 2),
         }
     }
 

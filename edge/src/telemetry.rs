@@ -63,6 +63,8 @@ pub struct Counted {
     pub frames: u64,
     /// Frames replaced by a newer one.
     pub frames_replaced: u64,
+    /// Frames given up on purpose.
+    pub frames_shed: u64,
     /// By name.
     pub counters: BTreeMap<&'static str, u64>,
     /// From the arrival of a frame until what follows from it is in the outbox.
@@ -91,6 +93,14 @@ impl CameraTelemetry {
         inner.each(|counted| {
             counted.frames += 1;
             counted.frames_replaced += u64::from(replaced);
+        });
+    }
+
+    /// One frame came and was given up, because there is more to do than can be done.
+    pub fn shed(&self) {
+        self.lock().each(|counted| {
+            counted.frames += 1;
+            counted.frames_shed += 1;
         });
     }
 
@@ -151,6 +161,7 @@ impl CameraTelemetry {
             status: inner.status.clone(),
             frames: since.frames,
             frames_replaced: since.frames_replaced,
+            shed: since.frames_shed,
             counters: since
                 .counters
                 .into_iter()
@@ -219,9 +230,11 @@ mod tests {
         );
         assert_eq!(first.stages["detect"].runs, 1);
         telemetry.frame(false);
+        telemetry.shed();
         let second = telemetry.drain();
-        assert_eq!((second.frames, second.counters.len(), second.stages.len()), (1, 0, 0));
-        assert_eq!(telemetry.ever().frames, 3);
+        assert_eq!((second.frames, second.counters.len(), second.stages.len()), (2, 0, 0));
+        assert_eq!((first.shed, second.shed), (0, 1));
+        assert_eq!(telemetry.ever().frames, 4);
         assert!(rss_mib() > 0 && disk_free_mib(std::path::Path::new("/")) > 0);
     }
 }

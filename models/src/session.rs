@@ -4,9 +4,10 @@
 use crate::error::ModelError;
 use crate::store::Store;
 use ort::environment::Environment;
+use ort::memory::Allocator;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session as OrtSession, SessionOutputs};
-use ort::value::TensorRef;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session as OrtSession, SessionOutputs};
+use ort::value::{Tensor as OrtTensor, TensorElementType, ValueType};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -25,13 +26,56 @@ impl Default for SessionOptions {
     }
 }
 
-/// A model, ready to run. The input tensor is kept between runs.
+/// A model, ready to run. Its tensors are kept between runs: the shapes of its outputs must follow from that of its input.
 #[derive(Debug)]
 pub struct Session {
     inner: OrtSession,
     path: PathBuf,
-    input: Vec<f32>,
+    tensors: Option<Tensors>,
     clock: rustix::time::ClockId,
+}
+
+/// The tensors of runs with one shape of input.
+struct Tensors {
+    shape: Vec<usize>,
+    input: OrtTensor<f32>,
+    /// Where the outputs go; known after the first run.
+    outputs: Option<RunOptions<HasSelectedOutputs>>,
+}
+
+impl std::fmt::Debug for Tensors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tensors")
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tensors {
+    fn new(shape: &[usize]) -> ort::Result<Self> {
+        let values = vec![0.0_f32; shape.iter().product()];
+        Ok(Self {
+            shape: shape.to_vec(),
+            input: OrtTensor::from_array((shape.to_vec(), values))?,
+            outputs: None,
+        })
+    }
+}
+
+/// Room for outputs like these.
+fn room_for(outputs: &SessionOutputs<'_>) -> ort::Result<RunOptions<HasSelectedOutputs>> {
+    let mut room = OutputSelector::default();
+    for (name, value) in outputs.iter() {
+        if let ValueType::Tensor {
+            ty: TensorElementType::Float32,
+            shape,
+            ..
+        } = value.dtype()
+        {
+            room = room.preallocate(name, OrtTensor::<f32>::new(&Allocator::default(), shape.clone())?);
+        }
+    }
+    Ok(RunOptions::new()?.with_outputs(room))
 }
 
 /// The outputs of one run.
@@ -131,7 +175,7 @@ impl Session {
         Ok(Self {
             inner,
             path: model.to_path_buf(),
-            input: Vec::new(),
+            tensors: None,
             // A run with one thread stays on the caller's; with more, nothing but the process knows its time.
             clock: match options.threads {
                 0 | 1 => rustix::time::ClockId::ThreadCPUTime,
@@ -141,25 +185,39 @@ impl Session {
     }
 
     /// Runs the model on one input. `fill` gets the input tensor, row-major, `shape` long, holding what the last run
-    /// left in it where the size is the same, else zeros.
+    /// left in it where the shape is the same, else zeros.
     pub fn run(&mut self, shape: &[usize], fill: impl FnOnce(&mut [f32])) -> Result<Outputs<'_>, ModelError> {
-        let size = shape.iter().product();
-        if self.input.len() != size {
-            self.input.clear();
-            self.input.resize(size, 0.0);
-        }
-        fill(&mut self.input);
-        let path = &self.path;
+        let Self {
+            inner,
+            path,
+            tensors,
+            clock,
+        } = self;
         let failed = |error: ort::Error| ModelError::Session {
             path: path.clone(),
             cause: error.to_string(),
         };
-        let input = TensorRef::from_array_view((shape, self.input.as_slice())).map_err(failed)?;
-        let clock = self.clock;
-        let start_ns = now_ns(clock);
-        let inner = self.inner.run(ort::inputs![input]).map_err(failed)?;
-        SPENT_NS.fetch_add(now_ns(clock).saturating_sub(start_ns), Ordering::Relaxed);
-        Ok(Outputs { inner, path })
+        if tensors.as_ref().is_none_or(|tensors| tensors.shape != shape) {
+            *tensors = None;
+        }
+        let tensors = match tensors {
+            Some(tensors) => tensors,
+            none => none.insert(Tensors::new(shape).map_err(failed)?),
+        };
+        fill(tensors.input.extract_tensor_mut().1);
+        let start_ns = now_ns(*clock);
+        let outputs = if tensors.outputs.is_some() {
+            let room = tensors.outputs.as_ref().expect("it is there");
+            inner
+                .run_with_options(ort::inputs![&tensors.input], room)
+                .map_err(failed)?
+        } else {
+            let outputs = inner.run(ort::inputs![&tensors.input]).map_err(failed)?;
+            tensors.outputs = Some(room_for(&outputs).map_err(failed)?);
+            outputs
+        };
+        SPENT_NS.fetch_add(now_ns(*clock).saturating_sub(start_ns), Ordering::Relaxed);
+        Ok(Outputs { inner: outputs, path })
     }
 
     /// Whether the model takes any height and width; else only those that it was made for.

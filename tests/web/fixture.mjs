@@ -44,7 +44,7 @@ export function viewMoved(camera, atMs) {
 
 function camera(id, atMs, more = {}) {
   const { view, view_url } = viewMoved(id, atMs);
-  return { camera: id, name: CAMERAS[id], status: "live", reason: null, fps: 9.8, view_url, view, lines: [], ...more };
+  return { camera: id, name: CAMERAS[id], status: "live", reason: null, fps: 9.8, shed: 0, view_url, view, lines: [], ...more };
 }
 
 /** A device with the demo's three cameras. */

@@ -78,6 +78,10 @@ pub struct CameraHealth {
     pub frames: u64,
     /// Frames replaced by a newer one before anybody looked.
     pub frames_replaced: u64,
+    /// Frames left out on purpose since the last message: the device has more to do than it can, and this camera is
+    /// among those of the lowest priority.
+    #[serde(default)]
+    pub shed: u64,
     /// Counters by name: detections skipped, shots refused by reason, crops dropped.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,

@@ -101,6 +101,8 @@ pub struct Camera {
     pub reason: Option<String>,
     /// Frames a second between the last two health messages.
     pub fps: Option<f32>,
+    /// Frames left out on purpose between the last two health messages: the device has more to do than it can.
+    pub shed: u64,
     /// Its latest picture.
     pub view_url: Option<String>,
     /// Boxes and lines of that picture, in shares of its width and height.

@@ -125,6 +125,7 @@ mod tests {
             status: CameraStatus::Live,
             frames,
             frames_replaced: 0,
+            shed: 0,
             counters: Default::default(),
             stages: Default::default(),
         };

@@ -180,10 +180,22 @@ impl Service {
             status,
             reason,
             fps,
+            shed: self.shed(row, device, &camera.id),
             view_url: view.as_ref().map(|view| key.view_url(view.header.at_ms)),
             view: view.map(|view| view.header),
             lines: lines.collect(),
         }
+    }
+
+    /// Frames that a camera of a device that is there gave up.
+    fn shed(&self, row: &DeviceRow, device: DeviceStatus, camera: &CameraId) -> u64 {
+        let latest = self
+            .latest
+            .health(&row.site, &row.device)
+            .filter(|_| device == DeviceStatus::Online);
+        latest
+            .and_then(|latest| latest.camera(camera).map(|camera| camera.shed))
+            .unwrap_or(0)
     }
 
     /// A camera of a device that is away is unknown, unless it had ended before the device stopped.

@@ -122,7 +122,8 @@ function fill(tile, { device, camera }, severalDevices) {
   setAttribute(tile.root, "data-status", status);
   tile.large.setAttribute("aria-label", t("enlarge", named(camera.name, camera.camera)));
   tile.large.title = t("enlarge", named(camera.name, camera.camera));
-  const reason = typeof camera.reason === "string" ? camera.reason : "";
+  const shedding = camera.shed > 0 ? t("shedding", whole(camera.shed)) : "";
+  const reason = typeof camera.reason === "string" ? camera.reason : shedding;
   setText(tile.reason, reason);
   setAttribute(tile.reason, "title", reason || null);
   lines(tile, listOf(camera.lines));

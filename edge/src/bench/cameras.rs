@@ -73,11 +73,12 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let wall_s = start.elapsed().as_secs_f64();
     let spent = usage.until_now();
     let inference_s = (inference_time() - inference).as_secs_f64();
-    let (mut frames, mut replaced, mut decided) = (0, 0, Durations::default());
+    let (mut frames, mut replaced, mut shed, mut decided) = (0, 0, 0, Durations::default());
     for camera in &device.cameras {
         let ever = camera.telemetry.ever();
         frames += ever.frames;
         replaced += ever.frames_replaced;
+        shed += ever.frames_shed;
         decided.add(&ever.decided);
     }
     outbox.close().await;
@@ -100,6 +101,7 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         "cameras": args.cameras,
         "workers": workers,
         "frames_replaced": replaced,
+        "frames_shed": shed,
         "cores_used": round(spent.cpu_s / wall_s.max(1e-9), 100.0),
         "frame_to_event_ms": { "p50": ms(0.5), "p99": ms(0.99) },
     }))

@@ -4,7 +4,7 @@
 
 use super::gallery::{normal, unit};
 use crate::camera::{CameraChain, Lists};
-use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig};
+use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig, PlatesConfig};
 use crate::eval::count::{Line, line, round};
 use crate::eval::usage::Usage;
 use crate::identify::Gallery;
@@ -40,6 +40,9 @@ pub struct PipelineArgs {
     /// Look for the faces of 10,000 listed persons as well.
     #[arg(long)]
     pub faces: bool,
+    /// Read the plates of vehicles as well.
+    #[arg(long)]
+    pub plates: bool,
     /// Detect on every frame, without the motion gate.
     #[arg(long)]
     pub every_frame: bool,
@@ -67,6 +70,7 @@ impl PipelineArgs {
             usb: None,
             repeat: false,
             max_fps: 120.0,
+            priority: 5,
             every_frame: self.every_frame,
             lines: vec![LineConfig {
                 id: LineId::new("line")?,
@@ -74,7 +78,10 @@ impl PipelineArgs {
                 class: CountedClass::Person,
             }],
             faces: self.faces.then_some(FacesConfig { min_person_px: 90.0 }),
-            plates: None,
+            plates: self.plates.then_some(PlatesConfig {
+                region: None,
+                reads_per_s: 4.0,
+            }),
         })
     }
 
@@ -85,7 +92,7 @@ impl PipelineArgs {
         let needs = Needs {
             objects: true,
             faces: self.faces,
-            plates: false,
+            plates: self.plates,
         };
         let nets = Nets::open(&Store::locate(), &manifest, &models, needs, self.threads.max(1))?;
         let lists = match &nets.faces {

@@ -1,5 +1,5 @@
 //! Counts by the minute. Invariant: every minute in which the camera was awake gives one count a line, with the share
-//! of its seconds in which frames really came; the running totals are the outbox's.
+//! of its seconds that was really seen, where frames were given up in part; the running totals are the outbox's.
 
 use crate::count::{Doubt, Passage};
 use crate::outbox::Draft;
@@ -24,9 +24,16 @@ pub(super) struct Minutes {
     camera: CameraId,
     crossed: BTreeMap<LineId, [Way; 2]>,
     minute: Option<UnixMs>,
-    /// A bit a second with at least one frame.
-    seconds: u64,
+    /// Frames of each second.
+    seconds: [u8; 60],
+    /// A bit a second in which frames were given up.
+    shed: u64,
+    /// The next frame follows on some that were given up.
+    after_shed: bool,
 }
+
+/// Where frames were given up, a second with fewer than this is seen in part: between two looks a walker goes a pace.
+const ENOUGH_A_SECOND: u8 = 4;
 
 impl Minutes {
     pub(super) fn new(boot: BootId, camera: CameraId, lines: Vec<LineId>) -> Self {
@@ -36,7 +43,9 @@ impl Minutes {
             camera,
             crossed,
             minute: None,
-            seconds: 0,
+            seconds: [0; 60],
+            shed: 0,
+            after_shed: false,
         }
     }
 
@@ -54,8 +63,25 @@ impl Minutes {
             Vec::new()
         };
         self.minute = Some(minute);
-        self.seconds |= 1 << (at_ms.rem_euclid(MINUTE_MS) / 1_000);
+        let second = (at_ms.rem_euclid(MINUTE_MS) / 1_000) as usize;
+        self.seconds[second] = self.seconds[second].saturating_add(1);
+        self.shed |= u64::from(std::mem::take(&mut self.after_shed)) << second;
         done
+    }
+
+    /// So many frames before the next one were given up.
+    pub(super) fn shed(&mut self, frames: u32) {
+        self.after_shed |= frames > 0;
+    }
+
+    /// The share of the minute that was seen.
+    fn coverage(&self) -> f32 {
+        let seen = |(second, frames): (usize, &u8)| match (frames, self.shed >> second & 1) {
+            (0, _) => 0.0,
+            (_, 0) => 1.0,
+            (frames, _) => f32::from(*frames.min(&ENOUGH_A_SECOND)) / f32::from(ENOUGH_A_SECOND),
+        };
+        self.seconds.iter().enumerate().map(seen).sum::<f32>() / 60.0
     }
 
     /// A line was crossed.
@@ -82,8 +108,8 @@ impl Minutes {
 
     fn close(&mut self) -> Vec<Draft> {
         let minute_ms = self.minute.unwrap_or(0) * MINUTE_MS;
-        let coverage = self.seconds.count_ones() as f32 / 60.0;
-        self.seconds = 0;
+        let coverage = self.coverage();
+        (self.seconds, self.shed) = ([0; 60], 0);
         let (boot, camera) = (self.boot, &self.camera);
         let count = |(line, crossed): (&LineId, &mut [Way; 2])| {
             let [entered, left] = std::mem::take(crossed);
@@ -146,6 +172,18 @@ mod tests {
             other => panic!("{other:?} is no count"),
         };
         drafts.into_iter().map(parts).collect()
+    }
+
+    #[test]
+    fn a_second_of_which_frames_were_given_up_is_seen_in_part() {
+        let line = LineId::new("main").unwrap();
+        let mut minutes = Minutes::new(BootId::generate(), CameraId::new("gate").unwrap(), vec![line]);
+        for half in 0..120 {
+            // Half of the minute at two frames a second instead of many, the rest as the camera gives them.
+            minutes.shed(if half < 60 { 11 } else { 0 });
+            assert!(minutes.frame(60_000 + half * 500).is_empty());
+        }
+        assert_eq!(counts(minutes.finish()), [(60_000, 0, 0, 0.75)]);
     }
 
     #[test]

@@ -145,6 +145,11 @@ impl CameraChain {
         Ok(drafts)
     }
 
+    /// So many frames before the next one were given up on purpose.
+    pub fn shed(&mut self, frames: u32) {
+        self.minutes.shed(frames);
+    }
+
     /// The camera has ended or begins anew: what is open is finished.
     pub fn finish(&mut self, lists: &Lists) -> Vec<Draft> {
         let mut drafts = Vec::new();

@@ -1,7 +1,7 @@
 //! Pictures that leave the camera: the view for the page and the evidence of an alert, both JPEG.
 
-use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
+use jpeg_encoder::{ColorType, Encoder};
 use vong_models::BBoxPx;
 use vong_models::picture::Region;
 
@@ -41,9 +41,10 @@ pub(super) fn evidence(picture: &RgbImage, bbox: &BBoxPx) -> Option<Vec<u8>> {
 }
 
 fn jpeg(picture: &RgbImage, quality: u8) -> Option<Vec<u8>> {
+    let (width, height) = (picture.width().try_into().ok()?, picture.height().try_into().ok()?);
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode_image(picture)
+    Encoder::new(&mut bytes, quality)
+        .encode(picture, width, height, ColorType::Rgb)
         .ok()?;
     Some(bytes)
 }

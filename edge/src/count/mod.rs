@@ -26,6 +26,9 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+/// Room from the start, so that it need not grow in the middle of a rush.
+const USUAL_TRACKS: usize = 112;
+
 /// Counts the passages of tracks over one line.
 #[derive(Debug)]
 pub struct LineCounter {
@@ -42,7 +45,7 @@ impl LineCounter {
         Self {
             line: Line::new(spec, width as f32, height as f32),
             class: spec.class,
-            walks: HashMap::new(),
+            walks: HashMap::with_capacity(USUAL_TRACKS),
             passages: Vec::new(),
             round: 0,
         }

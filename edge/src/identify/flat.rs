@@ -5,7 +5,7 @@
 //! A row r is held as step * q + e with q of few bits, a probe p as step' * q' + e'. Then r p = step step' (q q') + e p +
 //! step q e', of which the last two are at most |e| |p| + (|r| + |e|) |e'|.
 
-use super::scan::{Eight, Kernel, ROWS, Tile, VALUES, WithKernel, with_kernel};
+use super::scan::{Coarse, Eight, Kernel, ROWS, Tile, TileBounds, VALUES, WithKernel, with_kernel};
 
 /// The middle of 4 bits, which stands for nought.
 const MIDDLE: f32 = 8.0;
@@ -31,13 +31,6 @@ pub struct FlatRows {
 struct Bound {
     step: f32,
     error: f32,
-}
-
-/// The same of sixteen rows.
-#[derive(Debug, Default, Clone)]
-struct TileBounds {
-    step: [f32; ROWS],
-    error: [f32; ROWS],
 }
 
 /// A row that was found.
@@ -99,7 +92,7 @@ impl FlatRows {
         }
         let length = length(row.iter().copied());
         // 15 steps, from -7 to 7 around the middle.
-        let (step, error) = stepped(row, MIDDLE - 1.0, |n, steps| {
+        let (step, error) = stepped_best(row, MIDDLE - 1.0, |n, steps| {
             let byte = &mut self.tiles[block * tiles_a_row + n / VALUES][place * 4 + n % 4];
             *byte |= ((steps + MIDDLE) as u8) << (n % VALUES / 4 * 4);
         });
@@ -133,8 +126,32 @@ impl FlatRows {
 }
 
 /// Values as whole numbers of steps, from -`most` to `most`; returns the value of a step and the length of what is lost.
-fn stepped(values: &[f32], most: f32, mut take: impl FnMut(usize, f32)) -> (f32, f32) {
-    let step = values.iter().fold(0.0_f32, |top, value| top.max(value.abs())) / most;
+fn stepped(values: &[f32], most: f32, take: impl FnMut(usize, f32)) -> (f32, f32) {
+    let step = greatest_of(values) / most;
+    (step, stepped_by(values, most, step, take))
+}
+
+/// The same with the step that loses least: a few values beyond the last step cost less than long steps for all.
+fn stepped_best(values: &[f32], most: f32, take: impl FnMut(usize, f32)) -> (f32, f32) {
+    let widest = greatest_of(values) / most;
+    let (mut step, mut least) = (widest, f32::INFINITY);
+    for share in SHARES {
+        let lost = stepped_by(values, most, widest * share, |_, _| {});
+        if lost < least {
+            (step, least) = (widest * share, lost);
+        }
+    }
+    (step, stepped_by(values, most, step, take))
+}
+
+/// Shares of the widest step that are tried.
+const SHARES: [f32; 4] = [1.0, 0.9, 0.8, 0.7];
+
+fn greatest_of(values: &[f32]) -> f32 {
+    values.iter().fold(0.0_f32, |top, value| top.max(value.abs()))
+}
+
+fn stepped_by(values: &[f32], most: f32, step: f32, mut take: impl FnMut(usize, f32)) -> f32 {
     let mut lost = 0.0_f64;
     for (n, &value) in values.iter().enumerate() {
         let steps = if step > 0.0 {
@@ -145,7 +162,7 @@ fn stepped(values: &[f32], most: f32, mut take: impl FnMut(usize, f32)) -> (f32,
         take(n, steps);
         lost += f64::from(value - steps * step).powi(2);
     }
-    (step, lost.sqrt() as f32)
+    lost.sqrt() as f32
 }
 
 fn length(values: impl Iterator<Item = f32>) -> f32 {
@@ -180,6 +197,11 @@ struct Search<'a, F, const N: usize> {
     may: F,
 }
 
+/// Blocks that are looked through together: what they can be at most stays in the nearest cache.
+const TOGETHER: usize = 512;
+/// What no product is.
+const DONE: f32 = f32::NEG_INFINITY;
+
 impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> {
     type Output = [Option<Near>; N];
 
@@ -187,25 +209,41 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
     fn run(self, kernel: impl Kernel) -> Self::Output {
         let (flat, probe) = (self.flat, self.probe);
         let mut best: [Option<Near>; N] = [None; N];
-        let mut least = f32::NEG_INFINITY;
-        let (coarse_step, coarse_error, middle) = probe.coarse;
-        let coarse_slack = flat.longest * coarse_error;
-        let blocks = flat.tiles.chunks_exact(probe.eights.len()).zip(&flat.tile_bounds);
-        for (block, (tiles, bounds)) in blocks.enumerate() {
-            let products = kernel.products(tiles, &probe.eights);
-            let limit = least - coarse_slack;
-            let mut reach = 0_u32;
-            let scales = bounds.step.iter().zip(&bounds.error);
-            for (place, (product, (step, error))) in products.iter().zip(scales).enumerate() {
-                let product = product.wrapping_sub(middle) as f32 * (step * coarse_step);
-                reach |= u32::from(product + error * probe.length >= limit) << place;
+        let (step, error, middle) = probe.coarse;
+        let coarse = Coarse {
+            step,
+            middle,
+            length: probe.length,
+            slack: flat.longest * error,
+        };
+        let mut most = [[DONE; ROWS]; TOGETHER];
+        let together = flat.tiles.chunks(TOGETHER * probe.eights.len());
+        for (n, (tiles, bounds)) in together.zip(flat.tile_bounds.chunks(TOGETHER)).enumerate() {
+            let most = &mut most[..bounds.len()];
+            // The greatest of each place of a block, and the block.
+            let (mut tops, mut at) = ([DONE; ROWS], [0_u32; ROWS]);
+            let blocks = tiles.chunks_exact(probe.eights.len()).zip(bounds);
+            for (block, ((tiles, bounds), most)) in blocks.zip(&mut *most).enumerate() {
+                *most = kernel.most(kernel.products(tiles, &probe.eights), bounds, &coarse);
+                for place in 0..ROWS {
+                    let greater = most[place] > tops[place];
+                    tops[place] = if greater { most[place] } else { tops[place] };
+                    at[place] = if greater { block as u32 } else { at[place] };
+                }
             }
-            while reach != 0 {
-                let row = block * ROWS + reach.trailing_zeros() as usize;
-                reach &= reach - 1;
-                if row < flat.count && self.most(row) >= least {
-                    self.weigh(row, &mut best);
-                    least = best[N - 1].map_or(f32::NEG_INFINITY, |worst| worst.similarity);
+            let first = n * TOGETHER * ROWS;
+            // The most promising first: after them few others are worth a closer look.
+            for place in greatest::<N>(&tops) {
+                let block = at[place] as usize;
+                most[block][place] = DONE;
+                self.look(first + block * ROWS + place, &mut best);
+            }
+            for (block, most) in most.iter().enumerate() {
+                // What is done is below the least that any other can be.
+                let mut reach = kernel.reach(most, least(&best).max(f32::MIN));
+                while reach != 0 {
+                    self.look(first + block * ROWS + reach.trailing_zeros() as usize, &mut best);
+                    reach &= reach - 1;
                 }
             }
         }
@@ -213,7 +251,35 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
     }
 }
 
+/// The places of the greatest values, the greatest first; fewer where there are no more.
+#[inline(always)]
+fn greatest<const N: usize>(values: &[f32; ROWS]) -> impl Iterator<Item = usize> {
+    let mut found = [(0, DONE); N];
+    for (place, &value) in values.iter().enumerate() {
+        if let Some(rank) = found.iter().position(|than| value > than.1) {
+            found[rank..].rotate_right(1);
+            found[rank] = (place, value);
+        }
+    }
+    found
+        .into_iter()
+        .filter(|(_, value)| *value > DONE)
+        .map(|(place, _)| place)
+}
+
+fn least<const N: usize>(best: &[Option<Near>; N]) -> f32 {
+    best[N - 1].map_or(f32::NEG_INFINITY, |worst| worst.similarity)
+}
+
 impl<F: Fn(usize, f32) -> bool, const N: usize> Search<'_, F, N> {
+    /// Looks closer at a row.
+    #[inline(always)]
+    fn look(&self, row: usize, best: &mut [Option<Near>; N]) {
+        if row < self.flat.count && self.most(row) >= least(best) {
+            self.weigh(row, best);
+        }
+    }
+
     /// The most that the product of a row can be, by its 8 bits.
     #[inline(always)]
     fn most(&self, row: usize) -> f32 {
@@ -227,11 +293,13 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> Search<'_, F, N> {
         products as f32 * (bound.step * step) + bound.error * probe.length + flat.longest * error
     }
 
-    /// Puts a row in its place among the best by its true product.
+    /// Puts a row in its place among the best by its true product; of equal ones the earlier row is better.
     #[inline(never)]
     fn weigh(&self, row: usize, best: &mut [Option<Near>; N]) {
         let similarity = dot(self.flat.row(row), self.values);
-        let better = |than: &Option<Near>| than.is_none_or(|than| similarity > than.similarity);
+        let better = |than: &Option<Near>| {
+            than.is_none_or(|than| similarity > than.similarity || similarity == than.similarity && row < than.row)
+        };
         let Some(place) = best.iter().position(better) else {
             return;
         };

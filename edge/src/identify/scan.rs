@@ -19,6 +19,45 @@ const TILES_IN_16_BITS: usize = 4;
 pub(super) trait Kernel: Copy {
     /// The products of sixteen rows with the probe; `tiles` and `probe` are of one length.
     fn products(self, tiles: &[Tile], probe: &[Eight]) -> [i32; ROWS];
+
+    /// The most that the true products can be.
+    #[inline(always)]
+    fn most(self, products: [i32; ROWS], bounds: &TileBounds, of: &Coarse) -> [f32; ROWS] {
+        std::array::from_fn(|row| {
+            let product = products[row].wrapping_sub(of.middle) as f32;
+            product * (bounds.step[row] * of.step) + (bounds.error[row] * of.length + of.slack)
+        })
+    }
+
+    /// A bit for each value that is at least `least`.
+    #[inline(always)]
+    fn reach(self, values: &[f32; ROWS], least: f32) -> u32 {
+        let bits = values
+            .iter()
+            .enumerate()
+            .map(|(row, value)| u32::from(*value >= least) << row);
+        bits.fold(0, |all, bit| all | bit)
+    }
+}
+
+/// What bounds the products of sixteen rows: the value of a step of each, and the greatest error with a probe of length 1.
+#[derive(Debug, Default, Clone)]
+pub(super) struct TileBounds {
+    pub(super) step: [f32; ROWS],
+    pub(super) error: [f32; ROWS],
+}
+
+/// What turns products with a probe into bounds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Coarse {
+    /// Value of one step.
+    pub(super) step: f32,
+    /// The product with a row of nothing but noughts.
+    pub(super) middle: i32,
+    /// Length of the probe.
+    pub(super) length: f32,
+    /// What the probe's own error adds at most.
+    pub(super) slack: f32,
 }
 
 /// Work that is to be done with the best kernel of this processor.
@@ -50,30 +89,59 @@ impl Kernel for Plain {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Eight, Kernel, ROWS, TILES_IN_16_BITS, Tile, WithKernel};
+    use super::{Coarse, Eight, Kernel, ROWS, TILES_IN_16_BITS, Tile, TileBounds, WithKernel};
     use pulp::x86::{V3, V4};
-    use std::arch::x86_64::{__m256i, __m512i};
+    use std::arch::x86_64::{__m256, __m256i, __m512, __m512i, _CMP_GE_OQ};
 
     impl Kernel for V4 {
         #[inline(always)]
         fn products(self, tiles: &[Tile], probe: &[Eight]) -> [i32; ROWS] {
             let (f, bw) = (self.avx512f, self.avx512bw);
             let (half, one) = (f._mm512_set1_epi8(15), f._mm512_set1_epi16(1));
-            let mut sums = f._mm512_setzero_si512();
-            for (tiles, probe) in tiles.chunks(TILES_IN_16_BITS).zip(probe.chunks(TILES_IN_16_BITS)) {
-                let mut short = [f._mm512_setzero_si512(); 2];
-                for (tile, [low, high]) in tiles.iter().zip(probe) {
-                    let bytes: __m512i = pulp::cast(*tile);
-                    let lows = f._mm512_and_si512(bytes, half);
-                    let highs = f._mm512_and_si512(bw._mm512_srli_epi16::<4>(bytes), half);
-                    let factors = [low, high].map(|four| f._mm512_set1_epi32(pulp::cast::<[i8; 4], i32>(*four)));
-                    short[0] = bw._mm512_add_epi16(short[0], bw._mm512_maddubs_epi16(lows, factors[0]));
-                    short[1] = bw._mm512_add_epi16(short[1], bw._mm512_maddubs_epi16(highs, factors[1]));
+            let pair = |short: [__m512i; 2], tile: &Tile, [low, high]: &Eight| {
+                let bytes: __m512i = pulp::cast(*tile);
+                let lows = f._mm512_and_si512(bytes, half);
+                let highs = f._mm512_and_si512(bw._mm512_srli_epi16::<4>(bytes), half);
+                let factors = [low, high].map(|four| f._mm512_set1_epi32(pulp::cast::<[i8; 4], i32>(*four)));
+                [
+                    bw._mm512_add_epi16(short[0], bw._mm512_maddubs_epi16(lows, factors[0])),
+                    bw._mm512_add_epi16(short[1], bw._mm512_maddubs_epi16(highs, factors[1])),
+                ]
+            };
+            let none = f._mm512_setzero_si512();
+            let mut sums = none;
+            let (tiles, last_tiles) = tiles.as_chunks::<TILES_IN_16_BITS>();
+            let (probe, last_probe) = probe.as_chunks::<TILES_IN_16_BITS>();
+            for (tiles, probe) in tiles.iter().zip(probe) {
+                let mut short = [none; 2];
+                for n in 0..TILES_IN_16_BITS {
+                    short = pair(short, &tiles[n], &probe[n]);
                 }
                 let both = bw._mm512_add_epi16(short[0], short[1]);
                 sums = f._mm512_add_epi32(sums, bw._mm512_madd_epi16(both, one));
             }
-            pulp::cast(sums)
+            let mut short = [none; 2];
+            for (tile, probe) in last_tiles.iter().zip(last_probe) {
+                short = pair(short, tile, probe);
+            }
+            let both = bw._mm512_add_epi16(short[0], short[1]);
+            pulp::cast(f._mm512_add_epi32(sums, bw._mm512_madd_epi16(both, one)))
+        }
+
+        #[inline(always)]
+        fn most(self, products: [i32; ROWS], bounds: &TileBounds, of: &Coarse) -> [f32; ROWS] {
+            let f = self.avx512f;
+            let (step, error): (__m512, __m512) = (pulp::cast(bounds.step), pulp::cast(bounds.error));
+            let products = f._mm512_sub_epi32(pulp::cast(products), f._mm512_set1_epi32(of.middle));
+            let scale = f._mm512_mul_ps(step, f._mm512_set1_ps(of.step));
+            let slack = f._mm512_fmadd_ps(error, f._mm512_set1_ps(of.length), f._mm512_set1_ps(of.slack));
+            pulp::cast(f._mm512_fmadd_ps(f._mm512_cvtepi32_ps(products), scale, slack))
+        }
+
+        #[inline(always)]
+        fn reach(self, values: &[f32; ROWS], least: f32) -> u32 {
+            let f = self.avx512f;
+            u32::from(f._mm512_cmp_ps_mask::<_CMP_GE_OQ>(pulp::cast(*values), f._mm512_set1_ps(least)))
         }
     }
 
@@ -100,6 +168,14 @@ mod x86 {
                 }
             }
             pulp::cast(sums)
+        }
+
+        #[inline(always)]
+        fn reach(self, values: &[f32; ROWS], least: f32) -> u32 {
+            let (a, least) = (self.avx, self.avx._mm256_set1_ps(least));
+            let [low, high] = pulp::cast::<[f32; ROWS], [__m256; 2]>(*values)
+                .map(|half| a._mm256_movemask_ps(a._mm256_cmp_ps::<_CMP_GE_OQ>(half, least)) as u32);
+            low | high << 8
         }
     }
 
@@ -144,6 +220,47 @@ mod tests {
                 .map(|t| [[127, 126, 125 - t, -3], [127, -127, t, 127]])
                 .collect();
             check(&tiles, &probe);
+        }
+    }
+
+    #[test]
+    fn every_kernel_bounds_and_compares_alike() {
+        let products = std::array::from_fn(|row| 90 - 31 * row as i32);
+        let bounds = TileBounds {
+            step: std::array::from_fn(|row| 0.01 * row as f32),
+            error: std::array::from_fn(|row| 0.02 * (row % 5) as f32),
+        };
+        let of = Coarse {
+            step: 0.5,
+            middle: 8,
+            length: 1.5,
+            slack: 0.25,
+        };
+        let plain = Plain.most(products, &bounds, &of);
+        let mask = Plain.reach(&plain, plain[3]);
+        assert!(mask & 1 << 3 != 0 && mask != 0xFFFF, "{mask:x} of {plain:?}");
+        #[cfg(target_arch = "x86_64")]
+        {
+            let alike = |(most, reach): ([f32; ROWS], u32)| {
+                assert!(most.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-5), "{most:?}");
+                assert_eq!(reach, mask);
+            };
+            if let Some(kernel) = pulp::x86::V4::try_new() {
+                alike(kernel.vectorize(On(kernel, Bounds(products, &bounds, &of, &plain))));
+            }
+            if let Some(kernel) = pulp::x86::V3::try_new() {
+                alike(kernel.vectorize(On(kernel, Bounds(products, &bounds, &of, &plain))));
+            }
+        }
+    }
+
+    struct Bounds<'a>([i32; ROWS], &'a TileBounds, &'a Coarse, &'a [f32; ROWS]);
+
+    impl WithKernel for Bounds<'_> {
+        type Output = ([f32; ROWS], u32);
+        #[inline(always)]
+        fn run(self, kernel: impl Kernel) -> Self::Output {
+            (kernel.most(self.0, self.1, self.2), kernel.reach(self.3, self.3[3]))
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::stderr::{self, Complaints, Head};
 use super::{Frame, Planes, SourceError, SourceOptions};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
@@ -15,8 +15,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A picture larger than this is not one: 100 megapixels.
 const PIXEL_LIMIT: u64 = 100_000_000;
 
+/// Room in the pipe, as much as Linux gives to anybody: some pictures of the detector's size.
+const PIPE_BYTES: usize = 1 << 20;
+
 /// Frames that may be told before their pixels are taken.
 const HEADS: usize = 256;
+
+/// Pictures that wait to be filled again: one with the reader, one on the way.
+const SPARE: usize = 4;
 
 /// What came from the child.
 #[derive(Debug)]
@@ -75,7 +81,10 @@ impl Decoder {
                 "yuv420p",
                 "-f",
                 "rawvideo",
-                // Else the end of a picture waits in a buffer for the next one: for ever, when the camera stalls.
+                // Else a picture is copied once more in small pieces, and its end waits in a buffer for the next one:
+                // for ever, when the camera stalls.
+                "-avioflags",
+                "direct",
                 "-flush_packets",
                 "1",
                 "pipe:1",
@@ -90,6 +99,8 @@ impl Decoder {
             })?;
         let pixels = child.stdout.take().expect("standard output is a pipe");
         let errors = child.stderr.take().expect("standard error is a pipe");
+        // A picture in one piece instead of in many; where the system refuses, it goes as before.
+        let _ = rustix::pipe::fcntl_setpipe_size(&pixels, PIPE_BYTES);
         // The child waits for its pixels to be taken, so it is never so far ahead; a bounded queue allocates nothing.
         let (sender, heads) = bounded(HEADS);
         let complaints = Complaints::default();
@@ -98,7 +109,7 @@ impl Decoder {
             .name("ffmpeg-stderr".into())
             .spawn(move || stderr::read(errors, secret, &sender, &kept));
         let (full, pictures) = bounded(0);
-        let (spare, empty) = unbounded();
+        let (spare, empty) = bounded(SPARE);
         let of_pixels = std::thread::Builder::new()
             .name("ffmpeg-pixels".into())
             .spawn(move || read_pictures(pixels, &heads, &empty, &full));
@@ -130,8 +141,8 @@ impl Decoder {
             }
             match self.pictures.recv_timeout(LOOK) {
                 Ok((planes, pts_s)) => {
-                    // The reader may have ended: then nobody wants the old one.
-                    let _ = self.spare.send(std::mem::replace(&mut frame.planes, planes));
+                    // There may be enough of them, or the reader may have ended: then nobody wants the old one.
+                    let _ = self.spare.try_send(std::mem::replace(&mut frame.planes, planes));
                     if !self.raw {
                         frame.develop();
                     }
@@ -148,6 +159,11 @@ impl Decoder {
     pub(super) fn last_words(&mut self) -> Option<String> {
         self.end();
         self.complaints.last()
+    }
+
+    /// How long the file's header says that it is, s. Complete once the child has ended.
+    pub(super) fn duration_s(&self) -> Option<f64> {
+        self.complaints.duration_s()
     }
 
     fn end(&mut self) {

@@ -45,7 +45,6 @@ const SOUND_ALLOWED_S: f64 = 2.0;
 pub struct FileSource {
     path: PathBuf,
     options: FileOptions,
-    announced: Announced,
     decoder: Option<Decoder>,
     seq: u64,
     /// Frames of this round through the file.
@@ -77,10 +76,6 @@ impl FileSource {
         }
         let mut source = Self {
             path: path.to_owned(),
-            announced: match options.source.max_fps {
-                None => Announced::of(path),
-                Some(_) => Announced::Nothing,
-            },
             options,
             decoder: None,
             seq: 0,
@@ -116,9 +111,9 @@ impl FileSource {
     }
 
     /// Whether as much came as the header promises.
-    fn is_whole(&self) -> Result<(), SourceError> {
+    fn is_whole(&self, announced: Announced) -> Result<(), SourceError> {
         let path = self.path.clone();
-        match self.announced {
+        match announced {
             Announced::Frames(announced) if self.frames + MISSING_ALLOWED.max(announced / 200) < announced => {
                 Err(SourceError::Short {
                     path,
@@ -141,8 +136,21 @@ impl FileSource {
         }
     }
 
+    /// Whether it is worth to ask how many frames there should be: the decoder complained, or the file played for less
+    /// long than it says. With fewer frames a second than it has, nobody can tell.
+    fn is_doubtful(&self, complained: bool, duration_s: Option<f64>) -> bool {
+        let played_s = self.at_s - self.round.1 + self.frame_s;
+        let allowed_s = self.frame_s * MISSING_ALLOWED as f64;
+        let is_whole = duration_s.is_some_and(|duration_s| played_s >= duration_s - allowed_s.max(duration_s / 200.0));
+        self.options.source.max_fps.is_none() && (complained || !is_whole)
+    }
+
     fn ended(&mut self) -> Result<Next, SourceError> {
-        let last_words = self.decoder.take().and_then(|mut decoder| decoder.last_words());
+        let (mut last_words, mut duration_s) = (None, None);
+        if let Some(mut decoder) = self.decoder.take() {
+            last_words = decoder.last_words();
+            duration_s = decoder.duration_s();
+        }
         if self.options.source.stop.is_cancelled() {
             return Ok(Next::Ended);
         }
@@ -153,7 +161,9 @@ impl FileSource {
                 reason,
             });
         }
-        self.is_whole()?;
+        if self.is_doubtful(last_words.is_some(), duration_s) {
+            self.is_whole(Announced::of(&self.path))?;
+        }
         if !self.options.repeat {
             return Ok(Next::Ended);
         }

@@ -5,7 +5,7 @@ use super::yuv::Coding;
 use crossbeam_channel::Sender;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is known of a frame before its pixels come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,14 +19,20 @@ pub(super) struct Head {
 
 /// The last complaints, shared with the thread that reads them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Complaints(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Complaints(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    lines: VecDeque<String>,
+    duration_s: Option<f64>,
+}
 
 const KEPT_LINES: usize = 8;
 const LINE_LIMIT: usize = 300;
 
 impl Complaints {
     fn add(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = &mut self.lock().lines;
         if lines.len() == KEPT_LINES {
             lines.pop_front();
         }
@@ -35,7 +41,16 @@ impl Complaints {
 
     /// The last line, which says most.
     pub(super) fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
+        self.lock().lines.back().cloned()
+    }
+
+    /// How long the file's header says that it is, s.
+    pub(super) fn duration_s(&self) -> Option<f64> {
+        self.lock().duration_s
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,6 +77,8 @@ pub(super) fn read(stderr: impl Read, secret: Option<String>, heads: &Sender<Hea
                 // Nobody reads frames any more; go on draining so that the child can end in peace.
                 continue;
             }
+        } else if let Some(duration_s) = duration_of(line) {
+            complaints.lock().duration_s = Some(duration_s);
         } else if is_complaint(line) {
             complaints.add(masked(line, secret.as_deref()).chars().take(LINE_LIMIT).collect());
         }
@@ -90,6 +107,15 @@ fn head_of(line: &str) -> Option<Head> {
         pts_s,
         coding,
     })
+}
+
+/// Reads the line in which ffmpeg tells how long its input is: `[info]   Duration: 00:01:00.04, start: ...`
+fn duration_of(line: &str) -> Option<f64> {
+    let (_, told) = line.split_once("] ")?;
+    let (time, _) = told.trim_start().strip_prefix("Duration: ")?.split_once(',')?;
+    let mut parts = time.split(':').map(str::parse::<f64>);
+    let mut next = || parts.next()?.ok();
+    Some((next()? * 60.0 + next()?) * 60.0 + next()?)
 }
 
 /// Reads the line in which `showinfo` tells how colours are coded.
@@ -159,6 +185,17 @@ mod tests {
         ] {
             assert_eq!(head_of(other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn the_length_of_a_file_is_read() {
+        let length = duration_of("[info]   Duration: 01:02:03.50, start: 0.000000, bitrate: 868 kb/s");
+        assert_eq!(length, Some(3723.5));
+        assert_eq!(
+            duration_of("[info]   Duration: N/A, start: 0.000000, bitrate: N/A"),
+            None
+        );
+        assert_eq!(duration_of("Stream #0:0: Video: mpeg4, 640x480"), None);
     }
 
     #[test]

@@ -151,13 +151,37 @@ impl<'p> Grey<'p> {
         }
     }
 
-    /// Brightness of a pixel by its place in rows, times 256.
-    pub fn at(&self, place: usize) -> u32 {
-        if self.pixel == 1 {
-            // From 16 to 235, as most decoders have it, to the range of colours.
-            return 298 * u32::from(self.bytes[place]);
+    /// What 1 of [`GreyLine::at`] is in grey levels from 0 to 255.
+    pub fn unit(&self) -> f32 {
+        // From 16 to 235, as most decoders have it, to the range of colours.
+        if self.pixel == 1 { 298.0 / 256.0 } else { 1.0 / 256.0 }
+    }
+
+    /// A line of pixels.
+    pub fn line(&self, y: usize) -> GreyLine<'p> {
+        let length = self.width * self.pixel;
+        GreyLine {
+            bytes: &self.bytes[y * length..(y + 1) * length],
+            pixel: self.pixel,
         }
-        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(self.bytes[3 * place + channel]));
+    }
+}
+
+/// One line of a [`Grey`].
+#[derive(Debug, Clone, Copy)]
+pub struct GreyLine<'p> {
+    bytes: &'p [u8],
+    pixel: usize,
+}
+
+impl GreyLine<'_> {
+    /// Brightness of a pixel, in units that [`Grey::unit`] tells.
+    #[inline]
+    pub fn at(&self, x: usize) -> u32 {
+        if self.pixel == 1 {
+            return u32::from(self.bytes[x]);
+        }
+        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(self.bytes[3 * x + channel]));
         77 * r + 150 * g + 29 * b
     }
 }
@@ -204,7 +228,7 @@ mod tests {
         assert!(planes.is_empty());
         assert_eq!(planes.room(5, 3, Coding::default()).len(), 15 + 2 * 6);
         planes.room(5, 3, Coding::default())[7] = 99;
-        assert_eq!(planes.grey().at(7), 99 * 298);
+        assert_eq!(planes.grey().line(1).at(2), 99);
         planes.clear();
         assert!(planes.is_empty());
     }

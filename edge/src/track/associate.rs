@@ -22,6 +22,8 @@ pub(super) struct Scratch {
     looks: Vec<Option<Look>>,
     /// Share of each detection that no other one covers.
     alone: Vec<f32>,
+    /// Detections from left to right.
+    order: Vec<usize>,
 }
 
 /// Which tracks and detections meet in a stage.
@@ -46,6 +48,8 @@ const DOUBLE_IOU: f32 = 0.65;
 /// A predicted box is widened by this many of its centre's standard deviations, but at most by half a height.
 const WIDEN_STDS: f32 = 1.0;
 const WIDEN_LIMIT: f32 = 0.5;
+/// A detection below this score covers nothing.
+const COVERS: f32 = 0.3;
 /// Colours are only learnt from a box of which this share is free of others.
 const ALONE: f32 = 0.75;
 /// Colours follow what is seen with this time constant, s.
@@ -59,15 +63,37 @@ impl Scratch {
                 .filter(|_| detection.score >= least_score)
                 .and_then(|picture| Look::of(picture, &detection.bbox))
         }));
-        self.alone.clear();
-        self.alone.extend(detections.iter().enumerate().map(|(n, one)| {
-            let covered = detections
-                .iter()
-                .enumerate()
-                .filter(|(m, other)| *m != n && other.score >= 0.3);
-            let covered = covered.map(|(_, other)| one.bbox.intersection(&other.bbox).area());
-            1.0 - covered.fold(0.0, f32::max) / one.bbox.area().max(1.0)
-        }));
+        self.cover(detections);
+    }
+
+    /// Works out how much of each detection others leave free. From left to right, so that only neighbours are compared.
+    fn cover(&mut self, detections: &[Detection]) {
+        self.order.clear();
+        self.order.extend(0..detections.len());
+        let left = |n: usize| detections[n].bbox.x1;
+        self.order.sort_unstable_by(|&n, &m| left(n).total_cmp(&left(m)));
+        let covered = &mut self.alone;
+        covered.clear();
+        covered.resize(detections.len(), 0.0);
+        for (place, &n) in self.order.iter().enumerate() {
+            let one = &detections[n];
+            for &m in &self.order[place + 1..] {
+                let other = &detections[m];
+                if other.bbox.x1 >= one.bbox.x2 {
+                    break;
+                }
+                let common = one.bbox.intersection(&other.bbox).area();
+                if other.score >= COVERS {
+                    covered[n] = covered[n].max(common);
+                }
+                if one.score >= COVERS {
+                    covered[m] = covered[m].max(common);
+                }
+            }
+        }
+        for (alone, one) in self.alone.iter_mut().zip(detections) {
+            *alone = 1.0 - *alone / one.bbox.area().max(1.0);
+        }
     }
 }
 
@@ -112,18 +138,19 @@ impl Tracker {
                 if !same_kind(followed.track.class, detection.class) {
                     continue;
                 }
-                let look = match (&followed.look, &scratch.looks[m]) {
+                // Most pairs are far from each other: colours are compared last.
+                let look = || match (&followed.look, &scratch.looks[m]) {
                     (Some(known), Some(seen)) => Some(known.likeness(seen)),
                     _ => None,
                 };
                 let gain = if stage == Stage::Return {
                     let unseen_s = (at_s - followed.track.last_seen_s) as f32;
-                    let Some(look) = look.filter(|&look| look > config.look_return) else {
-                        continue;
-                    };
                     if !within_reach(followed, &detection.bbox, unseen_s * config.return_speed + 0.3) {
                         continue;
                     }
+                    let Some(look) = look().filter(|&look| look > config.look_return) else {
+                        continue;
+                    };
                     look - config.look_return
                 } else {
                     let least = match stage {
@@ -135,7 +162,7 @@ impl Tracker {
                     if alike <= least {
                         continue;
                     }
-                    let by_look = look.map_or(0.0, |look| {
+                    let by_look = look().map_or(0.0, |look| {
                         config.look_weight
                             * scratch.alone[m]
                             * ((look - config.look_neutral) / (1.0 - config.look_neutral)).max(-2.0)
@@ -218,6 +245,10 @@ fn within_reach(followed: &Followed, seen: &BBoxPx, heights: f32) -> bool {
 /// Intersection over union of two boxes, both widened by `widen` pixels on each side, so that a track whose place is
 /// uncertain may reach further.
 fn likeness(a: &BBoxPx, b: &BBoxPx, widen: f32) -> f32 {
+    let reach = 2.0 * widen;
+    if a.x2 + reach <= b.x1 || b.x2 + reach <= a.x1 || a.y2 + reach <= b.y1 || b.y2 + reach <= a.y1 {
+        return 0.0;
+    }
     let wide = |of: &BBoxPx| BBoxPx::new(of.x1 - widen, of.y1 - widen, of.x2 + widen, of.y2 + widen);
     wide(a).iou(&wide(b))
 }

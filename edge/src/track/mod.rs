@@ -166,6 +166,8 @@ pub struct Tracker {
     now_s: Option<f64>,
     /// Longer side of a small box, px; 0 until a picture was seen.
     small_px: f32,
+    /// While the picture stands still, since when and until when it has.
+    held_s: Option<(f64, f64)>,
     next_id: u64,
     scratch: associate::Scratch,
 }
@@ -175,10 +177,11 @@ impl Tracker {
     pub fn new(config: TrackerConfig) -> Self {
         Self {
             config,
-            followed: Vec::new(),
-            shown: Vec::new(),
+            followed: Vec::with_capacity(USUAL_TRACKS),
+            shown: Vec::with_capacity(USUAL_TRACKS),
             now_s: None,
             small_px: 0.0,
+            held_s: None,
             next_id: 1,
             scratch: associate::Scratch::default(),
         }
@@ -234,6 +237,13 @@ impl Tracker {
         })
     }
 
+    /// The same where the whole picture has not changed since `since_s`: who was seen since then is still there, even if
+    /// nobody looks for long.
+    pub fn hold(&mut self, since_s: f64, at_s: f64) -> &[Track] {
+        self.held_s = Some((since_s, at_s));
+        self.coast(at_s)
+    }
+
     /// The tracks as of the last step.
     pub fn tracks(&self) -> &[Track] {
         &self.shown
@@ -261,8 +271,14 @@ impl Tracker {
 
     fn bury(&mut self, at_s: f64) {
         let config = &self.config;
+        let held_s = self.held_s;
         self.followed.retain(|followed| {
-            let unseen_s = at_s - followed.track.last_seen_s;
+            let seen_s = followed.track.last_seen_s;
+            let known_s = held_s.map_or(
+                seen_s,
+                |(since_s, until_s)| if seen_s > since_s { seen_s.max(until_s) } else { seen_s },
+            );
+            let unseen_s = at_s - known_s;
             unseen_s
                 <= if followed.track.confirmed {
                     config.lost_s
@@ -357,6 +373,9 @@ impl Followed {
         self.track.confirmed = proven && (self.track.confirmed || self.track.sightings >= config.sightings_to_confirm);
     }
 }
+
+/// Room from the start, so that it need not grow in the middle of a rush.
+const USUAL_TRACKS: usize = 64;
 
 /// Before anything is known of a track, it is taken to have been seen this often with this score.
 const DOUBT_WEIGHT: f32 = 2.0;

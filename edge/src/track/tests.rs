@@ -103,6 +103,30 @@ fn ids_are_given_once_and_rise() {
 }
 
 #[test]
+fn who_stands_in_a_still_picture_is_kept_and_who_was_not_seen_in_it_is_not() {
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    let (stays, leaves) = (person(100.0, 200.0, 0.8), person(400.0, 200.0, 0.8));
+    for n in 0..10 {
+        tracker.step(f64::from(n) / 10.0, &[stays, leaves]);
+    }
+    // The last thing that moves, at 1 s, is one of them, who goes.
+    for n in 10..20 {
+        tracker.step(f64::from(n) / 10.0, &[stays]);
+    }
+    for n in 20..300 {
+        tracker.hold(1.0, f64::from(n) / 10.0);
+    }
+    assert_eq!(tracker.tracks().iter().map(|track| track.id).collect::<Vec<_>>(), [1]);
+    for n in 300..340 {
+        tracker.coast(f64::from(n) / 10.0);
+    }
+    assert!(
+        tracker.tracks().is_empty(),
+        "nobody is kept for ever once something moves"
+    );
+}
+
+#[test]
 fn a_person_never_becomes_a_car() {
     let mut tracker = Tracker::new(TrackerConfig::default());
     for n in 0..10 {

@@ -138,7 +138,7 @@ fn clip(placement: &Placement, picture: &RgbImage, x1: f32, y1: f32, x2: f32, y2
 
 /// Greedy non-maximum suppression within a kind: persons do not suppress vehicles; two kinds of vehicle on one spot
 /// are one vehicle.
-fn suppress(found: &mut [Detection], most_overlap: f32, out: &mut Vec<Detection>) {
+pub fn suppress(found: &mut [Detection], most_overlap: f32, out: &mut Vec<Detection>) {
     found.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));
     for candidate in found.iter() {
         let same_kind = |kept: &&Detection| kept.class.is_vehicle() == candidate.class.is_vehicle();

@@ -16,19 +16,19 @@ pub(super) fn decode(
     min_score: f32,
     keep: &mut impl FnMut(f32, f32, f32, f32, f32, ObjectClass),
 ) -> Result<(), ModelError> {
-    let tensors: Vec<Tensor<'_>> = (0..6).map(|index| outputs.at(index)).collect::<Result<_, _>>()?;
     for stride in STRIDES {
         let (columns, rows) = (size[0].div_ceil(stride), size[1].div_ceil(stride));
-        let of_width = |width: i64| {
-            tensors
-                .iter()
-                .find(|tensor| tensor.shape == [1, (columns * rows) as i64, width])
-                .ok_or_else(|| {
-                    outputs.fault(format!(
-                        "no output [1, {}, {width}] for stride {stride}; is it a NanoDet of this size?",
-                        columns * rows
-                    ))
-                })
+        let of_width = |width: i64| -> Result<Tensor<'_>, ModelError> {
+            for index in 0..2 * STRIDES.len() {
+                let tensor = outputs.at(index)?;
+                if tensor.shape == [1, (columns * rows) as i64, width] {
+                    return Ok(tensor);
+                }
+            }
+            Err(outputs.fault(format!(
+                "no output [1, {}, {width}] for stride {stride}; is it a NanoDet of this size?",
+                columns * rows
+            )))
         };
         let (scores, sides) = (of_width(80)?, of_width((4 * BINS) as i64)?);
         for (cell, scores) in scores.data.chunks_exact(80).enumerate() {
