@@ -20,7 +20,7 @@ pub use event::{
     Alert, AlertCause, Crossing, Direction, Event, EventBody, ObjectClass, PlateColour, PlateMatch, PlateSeen,
     Recognition, Severity,
 };
-pub use health::{CameraHealth, CameraStatus, DeviceStatus, Health, OutboxHealth, StageTime, State};
+pub use health::{CameraHealth, CameraStatus, DeviceStatus, Health, OutboxHealth, StageTime, State, Trouble};
 pub use id::{BootId, CameraId, DeviceId, EntryId, EventId, IdError, LineId, ListId, SiteId};
 pub use list::{FaceEntry, ListKind, PlateEntry, Watchlist, WatchlistBundle};
 pub use topic::{Channel, Topic, TopicError};

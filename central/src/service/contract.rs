@@ -97,7 +97,7 @@ pub struct Camera {
     pub name: Names,
     /// How it is.
     pub status: CameraStatus,
-    /// What is wrong and what to do, where it is degraded.
+    /// What is wrong, where it is degraded: a code as `no_frames`, `wrong_password`; `other` for one not known here.
     pub reason: Option<String>,
     /// Frames a second between the last two health messages.
     pub fps: Option<f32>,

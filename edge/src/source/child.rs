@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use vong_wire::Trouble;
 
 /// How often a wait looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -148,6 +149,12 @@ impl Decoder {
     pub(super) fn last_words(&mut self) -> Option<String> {
         self.end();
         self.complaints.last()
+    }
+
+    /// Why the child ended by itself, by its own words.
+    pub(super) fn trouble(&mut self) -> Trouble {
+        self.end();
+        self.complaints.trouble()
     }
 
     fn end(&mut self) {
