@@ -20,7 +20,7 @@ use vong_wire::{
 };
 
 /// What a broker of a province needs beyond its listener; the same two lines stand in `deploy/mosquitto`.
-pub const BROKER_LINES: &str = "allow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 100000\n";
+pub const BROKER_LINES: &str = "allow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 200000\n";
 
 /// Broker and database.
 pub struct Province {

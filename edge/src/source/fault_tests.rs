@@ -101,12 +101,18 @@ fn a_camera_that_sends_nothing_or_rubbish_is_lost_with_its_reason() {
         println!("skipped: no ffmpeg");
         return;
     }
-    for behaviour in [Camera::Stalls(vec![]), Camera::Sends(rubbish)] {
+    for (behaviour, told) in [
+        (Camera::Stalls(vec![]), "it sends no picture"),
+        (Camera::Sends(rubbish), "cannot be decoded"),
+    ] {
         let url = serve(vec![behaviour]);
         let mut source = camera(&url, Arc::new(ManualClock::at(5)));
         let (sizes, _, reason) = until_lost(&mut source, &mut Frame::default());
         assert!(sizes.is_empty(), "{} frames of rubbish", sizes.len());
-        assert!(reason.contains("cannot read camera `gate-1`"), "{reason}");
+        assert!(
+            reason.contains("cannot read camera `gate-1`") && reason.contains(told),
+            "{reason}"
+        );
     }
 }
 
