@@ -66,6 +66,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         site,
         device: device_id,
         broker,
+        tls: config.broker.tls.clone(),
         boot,
         models: names,
         outbox: outbox.clone(),

@@ -148,6 +148,7 @@ impl Edge {
             site: self.site.clone(),
             device: self.device.clone(),
             broker: ("127.0.0.1".into(), port),
+            tls: None,
             boot,
             models: Default::default(),
             outbox: self.outbox.clone(),

@@ -51,6 +51,7 @@ async fn main() -> Result<()> {
         site: SiteId::new("park")?,
         device: DeviceId::new("edge-1")?,
         broker: ("127.0.0.1".into(), arguments.port),
+        tls: None,
         boot,
         models: BTreeMap::new(),
         outbox: outbox.clone(),
