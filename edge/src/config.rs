@@ -287,7 +287,10 @@ impl Config {
         if let Some(tls) = &self.broker.tls
             && tls.certificate.is_some() != tls.key.is_some()
         {
-            return Some(("[broker.tls]".into(), "name both certificate and key, or neither".into()));
+            return Some((
+                "[broker.tls]".into(),
+                "name both certificate and key, or neither".into(),
+            ));
         }
         if self.device.health_s == 0 {
             return Some(("[device] health_s".into(), "must be at least 1".into()));

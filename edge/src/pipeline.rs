@@ -178,6 +178,7 @@ fn health_report(
     Box::new(move |outbox_depth, outbox| Health {
         boot,
         at_ms: clock.now_ms(),
+        clock_unsure: clock.is_unsure(),
         cameras: device.cameras.iter().map(|camera| camera.telemetry.drain()).collect(),
         outbox_depth,
         outbox: Some(outbox),

@@ -61,7 +61,20 @@ pub fn run(root: &Path, inputs: u64, seed: u64) -> Result<Given> {
 /// A right input with some changes; now and then none.
 fn changed(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     const WORDS: [&[u8]; 14] = [
-        b"-1", b"9223372036854775808", b"1e999", b"NaN", b"null", b"\"\"", b"[]", b"{}", b"\0", b"\xff\xfe", b"\n", b",", b"\xe1\xba\xa1", b"{\"a\":",
+        b"-1",
+        b"9223372036854775808",
+        b"1e999",
+        b"NaN",
+        b"null",
+        b"\"\"",
+        b"[]",
+        b"{}",
+        b"\0",
+        b"\xff\xfe",
+        b"\n",
+        b",",
+        b"\xe1\xba\xa1",
+        b"{\"a\":",
     ];
     let one = |dice: &mut Dice| seeds[dice.below(seeds.len() as u64) as usize].clone();
     let mut bytes = one(dice);
@@ -109,18 +122,32 @@ fn targets(root: &Path, folder: &Path) -> Result<Vec<Target>> {
         target("wire: topic", topics(), |input| {
             vong_wire::Topic::parse(&String::from_utf8_lossy(input)).is_ok()
         }),
-        target("wire: view", vec![view()?], |input| vong_wire::View::decode(input).is_ok()),
+        target("wire: view", vec![view()?], |input| {
+            vong_wire::View::decode(input).is_ok()
+        }),
         target("central: message", golden.values().cloned().collect(), |input| {
-            ["event", "alert", "count", "state", "health", "view/gate", "evidence/018f3c5e-7f00-7000-8000-000000000001"]
-                .iter()
-                .any(|end| vong_central::ingest::is_understood(&format!("vong/v1/park/edge-1/{end}"), input))
+            [
+                "event",
+                "alert",
+                "count",
+                "state",
+                "health",
+                "view/gate",
+                "evidence/018f3c5e-7f00-7000-8000-000000000001",
+            ]
+            .iter()
+            .any(|end| vong_central::ingest::is_understood(&format!("vong/v1/park/edge-1/{end}"), input))
         }),
         target("edge: configuration", vec![text("seeds/demo/edge.toml")?], |input| {
             vong_edge::config::Config::parse(&String::from_utf8_lossy(input), Path::new("edge.toml")).is_ok()
         }),
-        target("central: configuration", vec![text("seeds/demo/central.toml")?], |input| {
-            vong_central::config::Config::parse(&String::from_utf8_lossy(input), Path::new("central.toml")).is_ok()
-        }),
+        target(
+            "central: configuration",
+            vec![text("seeds/demo/central.toml")?],
+            |input| {
+                vong_central::config::Config::parse(&String::from_utf8_lossy(input), Path::new("central.toml")).is_ok()
+            },
+        ),
         target("plate grammar", plates(), |input| {
             let plate = String::from_utf8_lossy(input);
             let rows: Vec<&str> = plate.split(' ').collect();
@@ -133,7 +160,8 @@ fn targets(root: &Path, folder: &Path) -> Result<Vec<Target>> {
     ];
     let file: PathBuf = folder.join("identify.csv");
     let table = b"role,identity,file\nenrol,a,a.jpg\nprobe,b,b.jpg\n".to_vec();
-    let read = move |input: &[u8]| std::fs::write(&file, input).is_ok() && vong_edge::eval::identify::non_mated(&file).is_ok();
+    let read =
+        move |input: &[u8]| std::fs::write(&file, input).is_ok() && vong_edge::eval::identify::non_mated(&file).is_ok();
     targets.push(Target {
         one_in: FILES_IN,
         ..target("CSV table", vec![table], read)
@@ -186,11 +214,22 @@ fn texts(all: &[&str]) -> Vec<Vec<u8>> {
 }
 
 fn topics() -> Vec<Vec<u8>> {
-    texts(&["vong/v1/park/edge-1/event", "vong/v1/park/edge-1/view/gate", "vong/v1/a/b/evidence/018f3c5e-7f00-7000-8000-000000000001"])
+    texts(&[
+        "vong/v1/park/edge-1/event",
+        "vong/v1/park/edge-1/view/gate",
+        "vong/v1/a/b/evidence/018f3c5e-7f00-7000-8000-000000000001",
+    ])
 }
 
 fn plates() -> Vec<Vec<u8>> {
-    texts(&["51F-999.99", "59-H1 234.56", "60A 12345", "80NG 123 45", "29LD 000.01", "TM-12-34"])
+    texts(&[
+        "51F-999.99",
+        "59-H1 234.56",
+        "60A 12345",
+        "80NG 123 45",
+        "29LD 000.01",
+        "TM-12-34",
+    ])
 }
 
 fn tracks() -> Vec<Vec<u8>> {
@@ -221,7 +260,10 @@ mod tests {
         let given = run(root, 60_000, 7).unwrap();
         println!("{given:?}");
         for (name, (all, taken)) in given {
-            assert!(taken > 0 && taken < all, "{name}: {taken} of {all} were taken; its seeds are not right");
+            assert!(
+                taken > 0 && taken < all,
+                "{name}: {taken} of {all} were taken; its seeds are not right"
+            );
         }
     }
 }

@@ -157,6 +157,7 @@ impl Edge {
             health: Box::new(move |outbox_depth, outbox| Health {
                 boot,
                 at_ms: SystemClock.now_ms(),
+                clock_unsure: false,
                 cameras: vec![],
                 outbox_depth,
                 outbox: Some(outbox),

@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vong_wire::{Channel, Command, CommandBody, DeviceStatus, Topic, WatchlistBundle};
 
-pub use tls::TlsFiles;
 pub use measure::{IngestFigures, measure_ingest};
+pub use tls::TlsFiles;
 
 /// Unacknowledged messages that the broker inside may send: `rumqttd` 0.20 sends no more than 100 anyway.
 const INSIDE_AT_ONCE: u16 = 200;

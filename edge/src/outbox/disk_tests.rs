@@ -49,7 +49,10 @@ async fn refuses_and_takes_again(outbox: &Outbox, refuse: impl Fn(), take: impl 
     take();
     outbox.append(vec![alert()]).await.expect("there is room again");
     let after = held(outbox).await;
-    assert!(before.iter().chain(&taken).chain(&more).all(|id| after.contains(id)), "a promise is broken");
+    assert!(
+        before.iter().chain(&taken).chain(&more).all(|id| after.contains(id)),
+        "a promise is broken"
+    );
     assert!(!after.contains(&refused) && !after.contains(&again), "it was refused");
     let first = outbox.due(&HashSet::new(), 1).await.unwrap().remove(0);
     let Draft::Alert(Alert { id, .. }) = first.draft else {
@@ -59,7 +62,10 @@ async fn refuses_and_takes_again(outbox: &Outbox, refuse: impl Fn(), take: impl 
         seq: first.seq,
         id: Some(id),
     };
-    outbox.acknowledge(&[item]).await.expect("what is acknowledged can be forgotten");
+    outbox
+        .acknowledge(&[item])
+        .await
+        .expect("what is acknowledged can be forgotten");
     assert_eq!(held(outbox).await.len(), after.len() - 1);
 }
 
@@ -91,7 +97,9 @@ async fn lives_on_a_disk_that_refuses() {
     outbox.close().await;
     if std::env::var_os(OWN_DISK).is_some() {
         mount("remount,ro", &folder);
-        let refused = Outbox::open(&folder.join("data"), DEFAULT_LIMIT_BYTES).await.unwrap_err();
+        let refused = Outbox::open(&folder.join("data"), DEFAULT_LIMIT_BYTES)
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("writable"), "{refused}");
         mount("remount,rw", &folder);
         println!("full and read-only too");

@@ -10,6 +10,8 @@ mod tests;
 mod tls;
 #[cfg(test)]
 mod tls_tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use backoff::Backoff;
 pub use tls::TlsFiles;

@@ -40,6 +40,7 @@ impl Device {
         let health = move |outbox_depth, outbox| Health {
             boot,
             at_ms: 0,
+            clock_unsure: false,
             cameras: vec![],
             outbox_depth,
             outbox: Some(outbox),
@@ -144,6 +145,20 @@ fn settings(port: u16, client_id: &str) -> LinkSettings {
         client_id: client_id.into(),
         will: (Topic::new(&site(), &device(), Channel::State), b"{}".to_vec()),
     }
+}
+
+/// Somebody who hears events and alerts, and asked for them before this returns.
+pub(super) async fn listener(port: u16) -> Link {
+    let mut link = Link::open(&settings(port, "listener"));
+    assert!(matches!(link.next().await, LinkEvent::Connected));
+    for channel in [Channel::Event, Channel::Alert, Channel::State] {
+        link.subscribe(&Topic::new(&site(), &device(), channel)).unwrap();
+    }
+    // The broker answers in order: what it sends back was sent after it took the subscriptions.
+    let state = Topic::new(&site(), &device(), Channel::State);
+    link.publish(&state, Delivery::Fleeting, b"{}".to_vec(), None).unwrap();
+    assert!(matches!(link.next().await, LinkEvent::Message { .. }));
+    link
 }
 
 /// Acknowledges whatever comes, as central does after its commit; `evidence` are pictures by alert and number. Ends never.

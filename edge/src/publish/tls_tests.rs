@@ -80,6 +80,9 @@ fn files_that_cannot_be_used_are_named() {
             key: None,
         };
         let told = tls::client(&files).unwrap_err().to_string();
-        assert!(told.contains(&ca.display().to_string()) && told.contains("PEM"), "{told}");
+        assert!(
+            told.contains(&ca.display().to_string()) && told.contains("PEM"),
+            "{told}"
+        );
     }
 }

@@ -30,7 +30,12 @@ fn main() -> Result<()> {
     let taken: u64 = given.values().map(|(_, taken)| taken).sum();
     let by_target: serde_json::Map<String, serde_json::Value> = given
         .iter()
-        .map(|(name, (all, taken))| ((*name).to_string(), serde_json::json!({ "inputs": all, "taken": taken })))
+        .map(|(name, (all, taken))| {
+            (
+                (*name).to_string(),
+                serde_json::json!({ "inputs": all, "taken": taken }),
+            )
+        })
         .collect();
     println!(
         "{}",
