@@ -16,6 +16,9 @@ ls /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf >/dev/null 2>&1 || missi
 # Servers for the tests of a province: their programs only, started by the tests themselves.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 [ -x /usr/sbin/mosquitto ] || need mosquitto mosquitto
+# Network cameras for the tests: GStreamer's RTSP server, driven by Debian's own Python.
+/usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0")' >/dev/null 2>&1 ||
+  missing+=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 [ "${#missing[@]}" -eq 0 ] && exit 0
 
 echo "installing Debian packages: ${missing[*]}"

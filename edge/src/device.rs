@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use vong_wire::CameraStatus;
+use vong_wire::{CameraStatus, Trouble};
 
 /// Between attempts to write a decision to a disk that refuses it.
 const DISK_RETRY: Duration = Duration::from_secs(1);
@@ -157,11 +157,7 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
             Ok(Next::Frame) => {
                 let frozen = config.file.is_none() && stillness.see(&frame) >= FROZEN_AFTER.as_secs_f64();
                 if frozen {
-                    let reason = format!(
-                        "camera `{}` has shown the same picture for {} s; start it anew and look at its lens",
-                        config.id,
-                        FROZEN_AFTER.as_secs()
-                    );
+                    let reason = Trouble::Frozen;
                     telemetry.count("frames_frozen", 1);
                     if telemetry.set_status(CameraStatus::Degraded { reason }) {
                         tracing::warn!(camera = %config.id, "the picture stands still");
@@ -195,7 +191,7 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
             Ok(Next::Lost(cause)) => {
                 after_cut = true;
                 if telemetry.set_status(CameraStatus::Degraded {
-                    reason: cause.to_string(),
+                    reason: cause.trouble(),
                 }) {
                     tracing::warn!(camera = %config.id, %cause, "no frames; trying again");
                 }
@@ -230,11 +226,13 @@ fn work(device: &Device, worker: usize, mut nets: Nets) {
                 chain.shed(shed);
                 let mut drafts = if after_cut { chain.finish(&lists) } else { Vec::new() };
                 match chain.frame(&mut frame, &mut nets, &lists) {
-                    Ok(new) => drafts.extend(new),
+                    Ok(new) => {
+                        camera.telemetry.set_trouble(None);
+                        drafts.extend(new);
+                    }
                     Err(cause) => {
                         camera.telemetry.count("frames_failed", 1);
-                        let reason = cause.to_string();
-                        if camera.telemetry.set_status(CameraStatus::Degraded { reason }) {
+                        if camera.telemetry.set_trouble(Some(Trouble::ModelFailed)) {
                             tracing::error!(camera = %camera.config.id, %cause, "a frame could not be worked on");
                         }
                     }
@@ -325,12 +323,15 @@ impl Device {
             if !std::mem::replace(&mut said, true) {
                 tracing::error!(camera = %camera.config.id, %cause, "a decision cannot be kept; this camera waits");
             }
-            let reason = cause.to_string();
-            camera.telemetry.set_status(CameraStatus::Degraded { reason });
+            camera.telemetry.set_trouble(Some(Trouble::DiskRefuses));
             if self.stop.is_cancelled() {
                 return;
             }
             std::thread::sleep(DISK_RETRY);
+        }
+        if said {
+            camera.telemetry.set_trouble(None);
+            tracing::info!(camera = %camera.config.id, "decisions are kept again");
         }
         camera
             .telemetry
@@ -359,7 +360,7 @@ impl Device {
         let camera = &self.cameras[index];
         tracing::error!(camera = %camera.config.id, %cause, "this camera cannot work; the others go on");
         camera.telemetry.set_status(CameraStatus::Degraded {
-            reason: cause.to_string(),
+            reason: cause.trouble(),
         });
         self.schedule.end(index);
     }

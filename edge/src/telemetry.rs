@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use vong_wire::{CameraHealth, CameraId, CameraStatus, StageTime};
+use vong_wire::{CameraHealth, CameraId, CameraStatus, StageTime, Trouble};
 
 /// The telemetry of one camera, shared by its source, its workers and the health report.
 #[derive(Debug)]
@@ -15,7 +15,10 @@ pub struct CameraTelemetry {
 
 #[derive(Debug)]
 struct Inner {
+    /// As its source has it.
     status: CameraStatus,
+    /// What is wrong with the work on its frames.
+    trouble: Option<Trouble>,
     since: Counted,
     ever: Counted,
 }
@@ -78,6 +81,7 @@ impl CameraTelemetry {
     pub fn new(camera: CameraId) -> Self {
         let inner = Inner {
             status: CameraStatus::Starting,
+            trouble: None,
             since: Counted::default(),
             ever: Counted::default(),
         };
@@ -130,7 +134,7 @@ impl CameraTelemetry {
         result
     }
 
-    /// Sets how the camera is; says whether that is news.
+    /// Sets how the camera is as its source has it; says whether that is news.
     pub fn set_status(&self, status: CameraStatus) -> bool {
         let mut inner = self.lock();
         let news = inner.status != status;
@@ -138,9 +142,17 @@ impl CameraTelemetry {
         news
     }
 
+    /// Sets what is wrong with the work on its frames, however well they arrive; says whether that is news.
+    pub fn set_trouble(&self, trouble: Option<Trouble>) -> bool {
+        let mut inner = self.lock();
+        let news = inner.trouble != trouble;
+        inner.trouble = trouble;
+        news
+    }
+
     /// How the camera is.
     pub fn status(&self) -> CameraStatus {
-        self.lock().status.clone()
+        self.lock().status()
     }
 
     /// Everything since the start of the device.
@@ -158,7 +170,7 @@ impl CameraTelemetry {
         };
         CameraHealth {
             camera: self.camera.clone(),
-            status: inner.status.clone(),
+            status: inner.status(),
             frames: since.frames,
             frames_replaced: since.frames_replaced,
             shed: since.frames_shed,
@@ -181,6 +193,16 @@ impl CameraTelemetry {
 }
 
 impl Inner {
+    /// A camera without frames is worse than one whose frames cannot be worked on.
+    fn status(&self) -> CameraStatus {
+        match (&self.status, &self.trouble) {
+            (CameraStatus::Live, Some(trouble)) => CameraStatus::Degraded {
+                reason: trouble.clone(),
+            },
+            (status, _) => status.clone(),
+        }
+    }
+
     fn each(&mut self, change: impl Fn(&mut Counted)) {
         change(&mut self.since);
         change(&mut self.ever);
@@ -214,6 +236,22 @@ mod tests {
             let found = durations.share_ms(share);
             assert!((ms..ms * 1.2).contains(&found), "{found} for {ms}");
         }
+    }
+
+    #[test]
+    fn frames_that_go_on_arriving_do_not_hide_that_they_cannot_be_worked_on() {
+        let telemetry = CameraTelemetry::new(CameraId::new("gate").unwrap());
+        let degraded = |reason| CameraStatus::Degraded { reason };
+        telemetry.set_status(CameraStatus::Live);
+        assert!(telemetry.set_trouble(Some(Trouble::DiskRefuses)));
+        assert!(!telemetry.set_trouble(Some(Trouble::DiskRefuses)));
+        telemetry.set_status(CameraStatus::Live);
+        assert_eq!(telemetry.drain().status, degraded(Trouble::DiskRefuses));
+        telemetry.set_status(degraded(Trouble::NoFrames));
+        assert_eq!(telemetry.status(), degraded(Trouble::NoFrames));
+        telemetry.set_status(CameraStatus::Live);
+        telemetry.set_trouble(None);
+        assert_eq!(telemetry.status(), CameraStatus::Live);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use vong_wire::{
 };
 
 /// What a broker of a province needs beyond its listener; the same two lines stand in `deploy/mosquitto`.
-pub const BROKER_LINES: &str = "allow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 100000\n";
+pub const BROKER_LINES: &str = "allow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 200000\n";
 
 /// Broker and database.
 pub struct Province {
@@ -148,6 +148,7 @@ impl Edge {
             site: self.site.clone(),
             device: self.device.clone(),
             broker: ("127.0.0.1".into(), port),
+            tls: None,
             boot,
             models: Default::default(),
             outbox: self.outbox.clone(),
@@ -156,6 +157,7 @@ impl Edge {
             health: Box::new(move |outbox_depth, outbox| Health {
                 boot,
                 at_ms: SystemClock.now_ms(),
+                clock_unsure: false,
                 cameras: vec![],
                 outbox_depth,
                 outbox: Some(outbox),

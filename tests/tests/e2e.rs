@@ -1,6 +1,7 @@
 //! The one end-to-end test binary: it links once, however many files it has.
 
 mod bad_input;
+mod cameras;
 mod collectors;
 mod contracts;
 mod deploy;

@@ -3,6 +3,7 @@
 use crate::{BootId, CameraId, UnixMs};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Whether a device is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,13 +47,71 @@ pub enum CameraStatus {
     Starting,
     /// Frames arrive.
     Live,
-    /// No frames; being reopened.
+    /// No frames, or none that can be worked on; being reopened.
     Degraded {
-        /// What is wrong and what to do, for people, without passwords.
-        reason: String,
+        /// What is wrong.
+        reason: Trouble,
     },
     /// A file that was played to its end.
     Ended,
+}
+
+/// What is wrong with a camera: a code, so that a page names it in the language of whoever reads it, and so that no address
+/// and no password of a camera can travel in it. A reader keeps codes that it does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// Nobody answers at its address.
+    Unreachable,
+    /// It refuses the user or the password.
+    WrongPassword,
+    /// It has no stream of that name.
+    NoSuchStream,
+    /// It is connected and sends no picture.
+    NoFrames,
+    /// It shows the same picture again and again.
+    Frozen,
+    /// What it sends cannot be decoded.
+    BadStream,
+    /// It ended the stream.
+    StreamEnded,
+    /// The file to play is not there or cannot be read.
+    BadFile,
+    /// The USB camera cannot be opened.
+    NoUsb,
+    /// The decoder is not installed or cannot be started.
+    NoDecoder,
+    /// A model failed on its pictures.
+    ModelFailed,
+    /// The disk takes no decisions: the camera waits.
+    DiskRefuses,
+    /// A stage made no progress again and again and was restarted each time.
+    Hangs,
+    /// A code of another version.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "nobody answers at its address; check the cable and the address",
+            Self::WrongPassword => "it refuses the user or the password; check both",
+            Self::NoSuchStream => "it has no stream of that name; check the path in its address",
+            Self::NoFrames => "it sends no picture; start it anew",
+            Self::Frozen => "it shows the same picture again and again; start it anew and look at its lens",
+            Self::BadStream => "what it sends cannot be decoded; check its coding",
+            Self::StreamEnded => "it ended the stream",
+            Self::BadFile => "the file to play is not there or cannot be read; check its name",
+            Self::NoUsb => "the USB camera cannot be opened; check its plug",
+            Self::NoDecoder => "the decoder cannot be started; install the package ffmpeg",
+            Self::ModelFailed => "a model failed on its pictures; look at the log of the device",
+            Self::DiskRefuses => "the disk takes no decisions; make room or replace it",
+            Self::Hangs => "it hangs again and again; look at the log of the device",
+            Self::Other(code) => code,
+        })
+    }
 }
 
 /// Time spent in one stage since the last health message.
@@ -119,6 +178,9 @@ pub struct Health {
     pub boot: BootId,
     /// When it was written.
     pub at_ms: UnixMs,
+    /// The device does not know what time it is: it has no battery for its clock, and no network has told it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_unsure: bool,
     /// Every camera of the device.
     pub cameras: Vec<CameraHealth>,
     /// Messages in the outbox that central has not acknowledged.

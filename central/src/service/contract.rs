@@ -67,6 +67,8 @@ pub struct Device {
     pub bundle_version: u64,
     /// Messages that wait there for this office.
     pub outbox_depth: Option<u64>,
+    /// It does not know what time it is.
+    pub clock_unsure: bool,
     /// Its cameras.
     pub cameras: Vec<Camera>,
 }
@@ -97,7 +99,7 @@ pub struct Camera {
     pub name: Names,
     /// How it is.
     pub status: CameraStatus,
-    /// What is wrong and what to do, where it is degraded.
+    /// What is wrong, where it is degraded: a code as `no_frames`, `wrong_password`; `other` for one not known here.
     pub reason: Option<String>,
     /// Frames a second between the last two health messages.
     pub fps: Option<f32>,

@@ -13,6 +13,8 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// Larger pictures would not be of a camera.
 const MOST_SIDE_PX: u32 = 8_192;
 const DELETE_AT_ONCE: u32 = 200;
+/// Pictures that wait for the disk at the same time.
+const WRITERS: usize = 8;
 
 /// Why a picture cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +95,21 @@ impl EvidenceFolder {
             let _ = std::fs::remove_file(&part);
         }
         written.map_err(failed)
+    }
+
+    /// Writes pictures, several at a time: a file system flushes them together.
+    pub fn write_all(&self, pictures: &[(String, bytes::Bytes)]) -> Result<(), EvidenceError> {
+        let write = |part: &[(String, bytes::Bytes)]| part.iter().try_for_each(|(file, jpeg)| self.write(file, jpeg));
+        let mut parts = pictures.chunks(pictures.len().div_ceil(WRITERS).max(1));
+        let first = parts.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = parts.map(|part| scope.spawn(move || write(part))).collect();
+            let own = write(first);
+            let written = others
+                .into_iter()
+                .map(|other| other.join().expect("writing never panics"));
+            written.fold(own, Result::and)
+        })
     }
 
     /// Reads a picture.

@@ -132,6 +132,7 @@ mod tests {
         Health {
             boot,
             at_ms,
+            clock_unsure: false,
             cameras: vec![camera],
             outbox_depth: 0,
             outbox: None,

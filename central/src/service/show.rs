@@ -146,6 +146,7 @@ impl Service {
             models: row.models.clone(),
             bundle_version: row.bundle_version,
             outbox_depth: health.as_ref().map(|latest| latest.health.outbox_depth),
+            clock_unsure: health.as_ref().is_some_and(|latest| latest.health.clock_unsure),
             cameras: cameras
                 .map(|camera| self.show_camera(row, status, &camera, today))
                 .collect(),
@@ -218,7 +219,30 @@ impl Service {
             _ if !online => unknown,
             vong_wire::CameraStatus::Starting => (CameraStatus::Starting, None, None),
             vong_wire::CameraStatus::Live => (CameraStatus::Live, None, latest.fps(camera)),
-            vong_wire::CameraStatus::Degraded { reason } => (CameraStatus::Degraded, Some(reason.clone()), None),
+            vong_wire::CameraStatus::Degraded { reason } => (CameraStatus::Degraded, Some(code(reason)), None),
         }
+    }
+}
+
+/// The code of a trouble. One that this office does not know may be the free text of an old device, and name an address.
+fn code(trouble: &vong_wire::Trouble) -> String {
+    let known = match trouble {
+        vong_wire::Trouble::Other(_) => None,
+        known => serde_json::to_value(known).ok(),
+    };
+    let known = known.as_ref().and_then(|code| code.as_str());
+    known.unwrap_or("other").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vong_wire::Trouble;
+
+    #[test]
+    fn the_page_is_told_codes_and_never_a_devices_own_text() {
+        let read = |text: &str| serde_json::from_value::<Trouble>(text.into()).unwrap();
+        assert_eq!(code(&read("wrong_password")), "wrong_password");
+        assert_eq!(code(&read("no frame from rtsp://admin:secret@10.0.0.7")), "other");
     }
 }

@@ -3,7 +3,7 @@
 
 import { el, icon, listOf, setAttribute, setText } from "./dom.js";
 import { Picture } from "./picture.js";
-import { ago, clock, named, t, whole } from "./words.js";
+import { ago, clock, named, t, trouble, whole } from "./words.js";
 
 /** The edge sends two pictures a second and reopens a camera that is silent for 10 s. */
 const STALE_MS = 10_000;
@@ -123,7 +123,7 @@ function fill(tile, { device, camera }, severalDevices) {
   tile.large.setAttribute("aria-label", t("enlarge", named(camera.name, camera.camera)));
   tile.large.title = t("enlarge", named(camera.name, camera.camera));
   const shedding = camera.shed > 0 ? t("shedding", whole(camera.shed)) : "";
-  const reason = typeof camera.reason === "string" ? camera.reason : shedding;
+  const reason = typeof camera.reason === "string" ? trouble(camera.reason) : shedding;
   setText(tile.reason, reason);
   setAttribute(tile.reason, "title", reason || null);
   lines(tile, listOf(camera.lines));

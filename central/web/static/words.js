@@ -87,6 +87,7 @@ export const WORDS = {
     since: (time, duration) => `từ ${time} (${duration})`,
     onlineDevices: (online, all) => `${online}/${all} hoạt động`,
     notEntered: "Chưa khai báo",
+    clockUnsure: "Đồng hồ chưa đúng giờ",
     waiting: (count) => `${count} tin chờ gửi`,
     camerasOf: (count) => `${count} camera`,
     quarantineShow: (count) => `${count} tin không đọc được`,
@@ -187,6 +188,7 @@ export const WORDS = {
     since: (time, duration) => `since ${time} (${duration})`,
     onlineDevices: (online, all) => `${online}/${all} online`,
     notEntered: "Not entered",
+    clockUnsure: "Clock not set yet",
     waiting: (count) => `${count} waiting to be sent`,
     camerasOf: (count) => `${count} ${count === 1 ? "camera" : "cameras"}`,
     quarantineShow: (count) => `${count} unreadable messages`,
@@ -203,6 +205,30 @@ export const WORDS = {
     days: (n) => `${n} ${n === 1 ? "day" : "days"}`,
   },
 };
+
+/** What is wrong with a camera, by its code: in Vietnamese, and in English beside it. */
+export const TROUBLES = {
+  unreachable: ["Không kết nối được camera: kiểm tra dây mạng và địa chỉ", "nobody answers at its address"],
+  wrong_password: ["Sai tên hoặc mật khẩu của camera", "wrong user or password"],
+  no_such_stream: ["Camera không có luồng hình này: kiểm tra đường dẫn", "no stream of that name"],
+  no_frames: ["Camera không gửi hình: hãy khởi động lại camera", "no picture comes"],
+  frozen: ["Hình đứng yên: khởi động lại camera và xem ống kính", "the picture stands still"],
+  bad_stream: ["Không giải mã được hình của camera", "the stream cannot be decoded"],
+  stream_ended: ["Camera ngừng gửi hình, đang kết nối lại", "the stream ended"],
+  bad_file: ["Không đọc được tệp video", "the video file cannot be read"],
+  no_usb: ["Không mở được camera USB: kiểm tra đầu cắm", "the USB camera cannot be opened"],
+  no_decoder: ["Thiết bị thiếu chương trình giải mã (ffmpeg)", "the decoder cannot be started"],
+  model_failed: ["Lỗi khi phân tích hình", "a model fails on its pictures"],
+  disk_refuses: ["Ổ đĩa của thiết bị đầy hoặc hỏng: camera đang chờ", "the disk takes no decisions"],
+  hangs: ["Camera bị treo nhiều lần và được khởi động lại", "it hangs again and again"],
+  other: ["Lỗi khác: xem nhật ký của thiết bị", "another fault; see the log of the device"],
+};
+
+/** The words for a trouble: Vietnamese first, English beside it. */
+export function trouble(code) {
+  const known = Object.hasOwn(TROUBLES, code) ? TROUBLES[code] : TROUBLES.other;
+  return known.join(" · ");
+}
 
 const KEPT_AS = "vong.language";
 let language = "vi";

@@ -2,15 +2,16 @@
 //! for is on the disk, and it is forgotten only by [`Outbox::acknowledge`] or, counted, when the outbox is full. It does
 //! not know how messages are sent.
 //!
-//! SQLite in WAL mode with `synchronous = FULL`: a commit survives the loss of power, not only of the process.
+//! SQLite in WAL mode with `synchronous = FULL`: an append survives the loss of power, not only of the process.
 
 mod bound;
 mod schema;
 
 use bound::Lane;
 use schema::MIGRATION;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -88,7 +89,11 @@ pub enum OutboxError {
 /// The outbox of a device.
 #[derive(Debug)]
 pub struct Outbox {
+    /// Appends: a commit is on the disk.
     pool: SqlitePool,
+    /// Reads and forgets, beside the appends: cameras do not wait for the link. What is forgotten need not survive a loss of
+    /// power, for what comes again is known to central; so it costs no flush.
+    courier: SqlitePool,
     limit_bytes: u64,
     appended: Notify,
     drained: Notify,
@@ -116,7 +121,7 @@ impl Outbox {
         // One connection: appends are ordered by it, and SQLite has one writer anyway.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .map_err(open)?;
         let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(open)?;
@@ -127,8 +132,14 @@ impl Outbox {
         bound::mend_minutes(&mut transaction).await?;
         bound::keep_limit(&mut transaction, limit_bytes).await?;
         transaction.commit().await.map_err(open)?;
+        let courier = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.synchronous(SqliteSynchronous::Normal))
+            .await
+            .map_err(open)?;
         Ok(Self {
             pool,
+            courier,
             limit_bytes,
             appended: Notify::new(),
             drained: Notify::new(),
@@ -140,12 +151,9 @@ impl Outbox {
         if drafts.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for draft in drafts {
-            insert(&mut transaction, draft).await?;
-        }
-        let gone = bound::keep_limit(&mut transaction, self.limit_bytes).await?;
-        transaction.commit().await?;
+        let mut connection = self.pool.acquire().await?;
+        let done = append_in(&mut connection, drafts, self.limit_bytes).await;
+        let gone = settle(connection, done)?;
         if gone > 0 {
             tracing::debug!(gone, "the outbox is full; the least worthy messages were given up");
         }
@@ -155,16 +163,26 @@ impl Outbox {
 
     /// The next messages to send, alerts first, without those in flight.
     pub async fn due(&self, in_flight: &HashSet<u64>, limit: usize) -> Result<Vec<Pending>, OutboxError> {
-        let rows = sqlx::query("SELECT seq, kind, id, body FROM message ORDER BY lane, seq LIMIT ?")
-            .bind((in_flight.len() + limit) as i64)
-            .fetch_all(&self.pool)
+        self.due_up_to(Lane::Count, in_flight, limit).await
+    }
+
+    /// The next alerts to send, without those in flight.
+    pub async fn due_alerts(&self, in_flight: &HashSet<u64>, limit: usize) -> Result<Vec<Pending>, OutboxError> {
+        self.due_up_to(Lane::Alert, in_flight, limit).await
+    }
+
+    async fn due_up_to(&self, last: Lane, in_flight: &HashSet<u64>, limit: usize) -> Result<Vec<Pending>, OutboxError> {
+        let due = "SELECT seq, kind, id, body FROM message
+                   WHERE lane <= ? AND seq NOT IN (SELECT value FROM json_each(?)) ORDER BY lane, seq LIMIT ?";
+        let rows = sqlx::query(due)
+            .bind(last as i64)
+            .bind(serde_json::to_string(in_flight)?)
+            .bind(limit as i64)
+            .fetch_all(&self.courier)
             .await?;
         let mut pending = Vec::with_capacity(rows.len());
         for row in rows {
             let seq = row.try_get::<i64, _>("seq")? as u64;
-            if in_flight.contains(&seq) || pending.len() == limit {
-                continue;
-            }
             let body: Vec<u8> = row.try_get("body")?;
             let draft = match row.try_get::<&str, _>("kind")? {
                 "alert" => Draft::Alert(Alert {
@@ -191,40 +209,53 @@ impl Outbox {
 
     /// Forgets what central has committed. An item whose id is not that of the message is left alone.
     pub async fn acknowledge(&self, items: &[AckItem]) -> Result<(), OutboxError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for item in items {
-            sqlx::query("DELETE FROM message WHERE seq = ? AND id IS ?")
-                .bind(item.seq as i64)
-                .bind(item.id.map(|id| id.0))
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        if self.depth().await? == 0 {
+        let told: Vec<(u64, String)> = items
+            .iter()
+            .map(|item| {
+                (
+                    item.seq,
+                    item.id.map_or_else(String::new, |id| format!("{:X}", id.0.simple())),
+                )
+            })
+            .collect();
+        let forget = "DELETE FROM message WHERE seq IN
+                      (SELECT message.seq FROM json_each(?) AS told JOIN message ON message.seq = told.value ->> 0
+                       WHERE hex(message.id) = told.value ->> 1)";
+        sqlx::query(forget)
+            .bind(serde_json::to_string(&told)?)
+            .execute(&self.courier)
+            .await?;
+        if self.is_empty().await? {
             self.drained.notify_waiters();
         }
         Ok(())
     }
 
+    async fn is_empty(&self) -> Result<bool, OutboxError> {
+        let holds: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM message)")
+            .fetch_one(&self.courier)
+            .await?;
+        Ok(!holds)
+    }
+
     /// Messages that are not acknowledged.
     pub async fn depth(&self) -> Result<u64, OutboxError> {
         let depth: i64 = sqlx::query_scalar("SELECT count(*) FROM message")
-            .fetch_one(&self.pool)
+            .fetch_one(&self.courier)
             .await?;
         Ok(depth as u64)
     }
 
     /// What it holds and what it gave up, for the health message.
     pub async fn health(&self) -> Result<OutboxHealth, OutboxError> {
-        bound::health(&mut *self.pool.acquire().await?, self.limit_bytes).await
+        bound::health(&mut *self.courier.acquire().await?, self.limit_bytes).await
     }
 
     /// Running totals of a line; `now_ms` begins their epoch where there are none yet.
     pub async fn totals(&self, camera: &CameraId, line: &LineId, now_ms: UnixMs) -> Result<Totals, OutboxError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let totals = move_totals(&mut transaction, camera, line, now_ms, 0, 0).await?;
-        transaction.commit().await?;
-        Ok(totals)
+        let mut connection = self.pool.acquire().await?;
+        let done = totals_in(&mut connection, camera, line, now_ms).await;
+        settle(connection, done)
     }
 
     /// Waits until something was appended.
@@ -239,7 +270,7 @@ impl Outbox {
             tokio::pin!(notified);
             // Listening before looking, so that an acknowledgement in between is not missed.
             notified.as_mut().enable();
-            if self.depth().await? == 0 {
+            if self.is_empty().await? {
                 return Ok(());
             }
             notified.await;
@@ -248,8 +279,40 @@ impl Outbox {
 
     /// Closes the file; what is in it stays.
     pub async fn close(&self) {
+        self.courier.close().await;
         self.pool.close().await;
     }
+}
+
+/// Gives a writing connection back. After a failure it is closed instead and the next writer gets a fresh one: SQLite rolls
+/// back by itself when the disk is full, sqlx 0.9 does not notice, and every later BEGIN on it would be refused.
+fn settle<T>(mut connection: PoolConnection<Sqlite>, done: Result<T, OutboxError>) -> Result<T, OutboxError> {
+    if done.is_err() {
+        connection.close_on_drop();
+    }
+    done
+}
+
+async fn append_in(write: &mut SqliteConnection, drafts: Vec<Draft>, limit_bytes: u64) -> Result<u64, OutboxError> {
+    let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+    for draft in drafts {
+        insert(&mut transaction, draft).await?;
+    }
+    let gone = bound::keep_limit(&mut transaction, limit_bytes).await?;
+    transaction.commit().await?;
+    Ok(gone)
+}
+
+async fn totals_in(
+    write: &mut SqliteConnection,
+    camera: &CameraId,
+    line: &LineId,
+    now_ms: UnixMs,
+) -> Result<Totals, OutboxError> {
+    let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+    let totals = move_totals(&mut transaction, camera, line, now_ms, 0, 0).await?;
+    transaction.commit().await?;
+    Ok(totals)
 }
 
 async fn insert(transaction: &mut Transaction<'_, Sqlite>, draft: Draft) -> Result<(), OutboxError> {
@@ -324,6 +387,8 @@ async fn move_totals(
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

@@ -7,8 +7,14 @@ mod endurance_tests;
 mod link;
 #[cfg(test)]
 mod tests;
+mod tls;
+#[cfg(test)]
+mod tls_tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use backoff::Backoff;
+pub use tls::TlsFiles;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -24,8 +30,13 @@ use vong_wire::{
     Topic, UnixMs, View, WatchlistBundle,
 };
 
-/// Messages in flight at most: Mosquitto takes 20 at a time by default, the rest waits in the socket's queue.
-const WINDOW: usize = 64;
+/// Messages in flight at most: Mosquitto takes 20 at a time by default, the rest waits in the socket's queue. So many that
+/// one commit of central's acknowledges enough of them, also where its disk is slow.
+const WINDOW: usize = 128;
+/// Alerts in flight beyond the window: an alert does not wait until a thousand stored events have been acknowledged.
+const ALERTS_BEYOND: usize = 16;
+/// Room from which the window is filled again: one look into the outbox for many messages.
+const REFILL: usize = WINDOW / 4;
 /// A message that central has not acknowledged by then on a standing link is sent again.
 const RESEND_AFTER: Duration = Duration::from_secs(30);
 /// A link that stood for so long was a good one, as is one over which central acknowledged something: the next attempt
@@ -68,6 +79,8 @@ pub struct Publisher {
     pub device: DeviceId,
     /// Host and port of the broker.
     pub broker: (String, u16),
+    /// Files for TLS; without them the link is open.
+    pub tls: Option<TlsFiles>,
     /// This start.
     pub boot: BootId,
     /// Model by job.
@@ -99,6 +112,8 @@ enum End {
 #[derive(Debug, Default)]
 struct Window {
     in_flight: HashMap<u64, Instant>,
+    /// Something was appended since the last look into the outbox.
+    fresh: bool,
     sent_before: HashSet<u64>,
     acknowledged: bool,
 }
@@ -142,6 +157,7 @@ impl Publisher {
         let mut link = Link::open(&self.link_settings());
         let mut window = Window {
             in_flight: HashMap::new(),
+            fresh: true,
             sent_before: std::mem::take(sent_before),
             acknowledged: false,
         };
@@ -177,7 +193,7 @@ impl Publisher {
                         break End::Lost { cause: "the link is stuck".into(), stood: false };
                     }
                 }
-                () = outbox.appended(), if connected => {}
+                () = outbox.appended(), if connected => window.fresh = true,
                 () = views.changed.notified(), if connected => self.publish_views(&link),
                 _ = health.tick(), if connected => {
                     let message = (self.health)(outbox.depth().await?, outbox.health().await?);
@@ -198,6 +214,7 @@ impl Publisher {
         LinkSettings {
             host: self.broker.0.clone(),
             port: self.broker.1,
+            tls: self.tls.clone(),
             client_id: format!("vong-edge.{}.{}", self.site, self.device),
             will: (self.topic(Channel::State), will),
         }
@@ -253,14 +270,25 @@ impl Publisher {
     /// Hands over messages until the window is full or the link takes no more.
     async fn fill(&self, link: &Link, window: &mut Window) -> Result<(), OutboxError> {
         let room = WINDOW.saturating_sub(window.in_flight.len());
-        if room == 0 {
+        let alerts_only = room == 0;
+        let room = match room {
+            0 => (WINDOW + ALERTS_BEYOND).saturating_sub(window.in_flight.len()),
+            some => some,
+        };
+        if room == 0 || (!window.fresh && (alerts_only || room < REFILL)) {
             return Ok(());
         }
         let in_flight: HashSet<u64> = window.in_flight.keys().copied().collect();
-        for pending in self.outbox.due(&in_flight, room).await? {
+        let due = match alerts_only {
+            true => self.outbox.due_alerts(&in_flight, room).await?,
+            false => self.outbox.due(&in_flight, room).await?,
+        };
+        window.fresh = false;
+        for pending in due {
             let seq = pending.seq;
             let again = window.sent_before.contains(&seq);
             if self.publish_pending(link, pending, again).is_err() {
+                window.fresh = true;
                 break;
             }
             window.in_flight.insert(seq, Instant::now());
@@ -346,6 +374,8 @@ impl Publisher {
 impl Window {
     /// Frees what central did not acknowledge in time, so that it is sent again.
     fn expire(&mut self) {
+        let before = self.in_flight.len();
         self.in_flight.retain(|_, sent| sent.elapsed() < RESEND_AFTER);
+        self.fresh |= self.in_flight.len() < before;
     }
 }

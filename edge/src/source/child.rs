@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use vong_wire::Trouble;
 
 /// How often a wait looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -164,6 +165,12 @@ impl Decoder {
     /// How long the file's header says that it is, s. Complete once the child has ended.
     pub(super) fn duration_s(&self) -> Option<f64> {
         self.complaints.duration_s()
+    }
+
+    /// Why the child ended by itself, by its own words.
+    pub(super) fn trouble(&mut self) -> Trouble {
+        self.end();
+        self.complaints.trouble()
     }
 
     fn end(&mut self) {

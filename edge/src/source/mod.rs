@@ -29,7 +29,7 @@ use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use vong_wire::UnixMs;
+use vong_wire::{Trouble, UnixMs};
 
 /// One picture. Kept by the caller and filled again and again: its memory is reused.
 #[derive(Debug, Clone, Default)]
@@ -186,12 +186,12 @@ pub enum SourceError {
         cause: std::io::Error,
     },
     /// A camera does not deliver.
-    #[error("cannot read camera `{camera}`: {reason}; check its address, cable and password")]
+    #[error("cannot read camera `{camera}`: {trouble}")]
     Lost {
         /// The camera.
         camera: String,
-        /// What is known; passwords masked.
-        reason: String,
+        /// What is wrong. What the decoder said stays here: it names the address.
+        trouble: Trouble,
     },
     /// Built without USB cameras.
     #[error("camera `{camera}` is a USB camera, but this program was built without them; build with --features usb")]
@@ -199,4 +199,18 @@ pub enum SourceError {
         /// The camera.
         camera: String,
     },
+}
+
+impl SourceError {
+    /// What is wrong, for others: without addresses and names of files.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            Self::Missing { .. } | Self::NoVideo { .. } | Self::Unreadable { .. } | Self::Short { .. } => {
+                Trouble::BadFile
+            }
+            Self::NoDecoder { .. } => Trouble::NoDecoder,
+            Self::Lost { trouble, .. } => trouble.clone(),
+            Self::NoUsb { .. } => Trouble::NoUsb,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::publish::Backoff;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vong_wire::UnixMs;
+use vong_wire::{Trouble, UnixMs};
 
 /// A camera that delivers no frame for so long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ impl RtspSource {
         self
     }
 
-    fn lost(&mut self, reason: String) -> Next {
+    fn lost(&mut self, trouble: Trouble) -> Next {
         self.decoder = None;
         self.cut |= self.seq > 0;
         if std::mem::take(&mut self.delivered) {
@@ -79,7 +79,7 @@ impl RtspSource {
         self.retry_at = Some(Instant::now() + self.backoff.next(&mut rand::rng()));
         Next::Lost(SourceError::Lost {
             camera: self.camera.clone(),
-            reason,
+            trouble,
         })
     }
 }
@@ -109,11 +109,11 @@ impl Source for RtspSource {
         let decoder = self.decoder.as_mut().expect("it was just started");
         match decoder.read(frame, self.patience) {
             Got::Frame(_) => {}
-            Got::Stalled => return Ok(self.lost(format!("no frame for {} s", self.patience.as_secs()))),
+            Got::Stalled => return Ok(self.lost(Trouble::NoFrames)),
             Got::Ended if self.options.stop.is_cancelled() => return Ok(Next::Ended),
             Got::Ended => {
-                let said = decoder.last_words().unwrap_or_else(|| "the stream ended".into());
-                return Ok(self.lost(said));
+                let trouble = decoder.trouble();
+                return Ok(self.lost(trouble));
             }
         }
         self.delivered = true;

@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vong_wire::Trouble;
 
 /// What is known of a frame before its pixels come.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,6 +38,16 @@ impl Complaints {
             lines.pop_front();
         }
         lines.push_back(line);
+    }
+
+    /// What the lines mean, the last first.
+    pub(super) fn trouble(&self) -> Trouble {
+        self.lock()
+            .lines
+            .iter()
+            .rev()
+            .find_map(|line| meaning(line))
+            .unwrap_or(Trouble::StreamEnded)
     }
 
     /// The last line, which says most.
@@ -149,6 +160,39 @@ fn masked(line: &str, secret: Option<&str>) -> String {
     }
 }
 
+/// What a complaint of ffmpeg means, where it tells why there are no pictures.
+fn meaning(line: &str) -> Option<Trouble> {
+    let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    if says(&[
+        "401 Unauthorized",
+        "403 Forbidden",
+        "authorization failed",
+        "access denied",
+    ]) {
+        Some(Trouble::WrongPassword)
+    } else if says(&["404 Not Found", "454 Session", "404 Stream"]) {
+        Some(Trouble::NoSuchStream)
+    } else if says(&[
+        "Connection refused",
+        "timed out",
+        "No route to host",
+        "Network is unreachable",
+        "Failed to resolve",
+        "Name or service not known",
+    ]) {
+        Some(Trouble::Unreachable)
+    } else if says(&[
+        "Invalid data found",
+        "could not find codec",
+        "Could not find codec",
+        "matches no streams",
+    ]) {
+        Some(Trouble::BadStream)
+    } else {
+        None
+    }
+}
+
 /// User and password of an address, as written in it.
 pub(super) fn secret_of(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
@@ -196,6 +240,39 @@ mod tests {
             None
         );
         assert_eq!(duration_of("Stream #0:0: Video: mpeg4, 640x480"), None);
+    }
+
+    #[test]
+    fn complaints_are_understood_the_last_first() {
+        let check = |lines: &[&str], trouble: Trouble| {
+            let complaints = Complaints::default();
+            lines.iter().for_each(|line| complaints.add((*line).into()));
+            assert_eq!(complaints.trouble(), trouble, "{lines:?}");
+        };
+        check(&[], Trouble::StreamEnded);
+        check(
+            &["rtsp: method DESCRIBE failed: 401 Unauthorized"],
+            Trouble::WrongPassword,
+        );
+        check(
+            &[
+                "rtsp: method DESCRIBE failed: 404 Not Found",
+                "rtsp://x/y: Server returned 404 Not Found",
+            ],
+            Trouble::NoSuchStream,
+        );
+        check(
+            &["tcp: Connection to tcp://127.0.0.1:9 failed: Connection refused"],
+            Trouble::Unreachable,
+        );
+        check(
+            &[
+                "h264: error while decoding MB 3 4",
+                "rtsp://x: Invalid data found when processing input",
+            ],
+            Trouble::BadStream,
+        );
+        check(&["mpeg2video: ac-tex damaged at 3 4"], Trouble::StreamEnded);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use nokhwa::pixel_format::RgbFormat;
 use nokhwa::utils::{CameraIndex, RequestedFormat, RequestedFormatType};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vong_wire::UnixMs;
+use vong_wire::{Trouble, UnixMs};
 
 /// A USB camera. The stop of its options is seen between frames.
 pub struct UsbSource {
@@ -82,14 +82,18 @@ impl Source for UsbSource {
                 return Ok(Next::Cut);
             }
             frame.planes.clear();
-            if let Err(error) = self.grab(&mut frame.image) {
+            if let Err(cause) = self.grab(&mut frame.image) {
+                tracing::debug!(camera = self.camera, %cause, "the USB camera fails");
                 self.device = None;
                 self.cut = self.seq > 0;
                 self.retry_at = Some(Instant::now() + self.backoff.next(&mut rand::rng()).max(Duration::from_secs(1)));
-                let reason = error.to_string().replace('\n', " ");
                 return Ok(Next::Lost(SourceError::Lost {
                     camera: self.camera.clone(),
-                    reason,
+                    trouble: if self.seq == 0 {
+                        Trouble::NoUsb
+                    } else {
+                        Trouble::NoFrames
+                    },
                 }));
             }
             let now_ms = self.clock.now_ms().max(self.last_ms + 1);
