@@ -22,10 +22,10 @@ struct Site {
 
 fn site() -> Option<Site> {
     let store = here::store();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("own-models.toml");
-    std::fs::copy(MANIFEST, &path).unwrap();
-    let manifest = Manifest::load(Some(&path)).unwrap();
+    std::fs::copy(MANIFEST, &path).expect("the guide has a manifest");
+    let manifest = Manifest::load(Some(&path)).expect("the manifest of the guide is right");
     let own = [
         "mobilefacenet_paddle_112.onnx",
         "yunet_n_dynamic.onnx",
@@ -42,7 +42,7 @@ fn site() -> Option<Site> {
         return None;
     }
     for name in own {
-        std::os::unix::fs::symlink(Path::new(FILES).join(name), folder.path().join(name)).unwrap();
+        std::os::unix::fs::symlink(Path::new(FILES).join(name), folder.path().join(name)).expect("a link can be made");
     }
     Some(Site {
         store,
@@ -53,13 +53,13 @@ fn site() -> Option<Site> {
 
 impl Site {
     fn portrait(&self, name: &str) -> RgbImage {
-        vong_models::open_picture(&self.store.file(name)).unwrap()
+        vong_models::open_picture(&self.store.file(name)).expect("a fetched picture is readable")
     }
 
     fn faces(&self, model: Option<&str>, picture: &RgbImage) -> Vec<vong_models::face::Face> {
         let mut found = Vec::new();
-        let mut detector = FaceDetector::open(&self.store, &self.manifest, model, 1).unwrap();
-        detector.detect(picture, 0.5, &mut found).unwrap();
+        let mut detector = FaceDetector::open(&self.store, &self.manifest, model, 1).expect("the model opens");
+        detector.detect(picture, 0.5, &mut found).expect("the model runs");
         found
     }
 }

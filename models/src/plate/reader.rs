@@ -80,6 +80,8 @@ const LEAST_CHARACTERS: usize = 5;
 /// So much more confidence is asked for each nat that a class is rarer than the common ones: what looks like a rare plate
 /// is more often none.
 const CONFIDENCE_PER_RARITY: f32 = 0.1;
+/// So much more for each letter where the province stands: a word before a price is read as digits when it must be a plate.
+const CONFIDENCE_PER_LETTER: f32 = 0.4;
 /// Boxes that overlap so far are one place.
 const SAME_PLACE_IOU: f32 = 0.25;
 
@@ -269,8 +271,10 @@ impl PlateReader {
     }
 
     fn is_reported(&self, evidence: &Evidence) -> bool {
-        let rarity = evidence.best().map_or(0.0, |best| best.rarity);
-        evidence.confidence() >= self.options.report_from + CONFIDENCE_PER_RARITY * rarity
+        let Some(best) = evidence.best() else { return false };
+        let letters = letters_for_digits(&evidence.raw, &best.plate);
+        let extra = CONFIDENCE_PER_RARITY * best.rarity + CONFIDENCE_PER_LETTER * letters as f32;
+        evidence.confidence() >= self.options.report_from + extra
     }
 
     /// Whether a sure reading already covers the middle of a cut.
@@ -278,6 +282,15 @@ impl PlateReader {
         let settled = |p: &&Place| p.evidence.confidence() >= self.options.settled;
         self.places.iter().filter(settled).any(|p| p.bbox.contains(cut.centre))
     }
+}
+
+/// How many of the two places of the province were read as letters: `GIA-25.000` is a price.
+fn letters_for_digits(raw: &str, plate: &str) -> usize {
+    let read = raw.chars().filter(|c| c.is_alphanumeric());
+    let places = read.zip(plate.chars()).take(2);
+    places
+        .filter(|(read, meant)| read.is_alphabetic() && meant.is_ascii_digit())
+        .count()
 }
 
 fn reading(picture: &RgbImage, place: &Place) -> Option<PlateReading> {
