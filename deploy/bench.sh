@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-3}
-edge=target/release/vong-edge
+edge=${EDGE:-target/release/vong-edge}
 clip=${CLIP:-models/store/vtest.avi}
 peers=${PEERS:-../shared/peers}
 python=${PYTHON:-python3}
