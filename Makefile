@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD := $(CARGO) build --release --locked
 BIN := target/release
 
-.PHONY: demo test soak lint eval bench bench-outage prepare models build clips fmt
+.PHONY: demo test soak fuzz lint eval bench bench-outage prepare models build clips fmt
 
 demo: prepare clips
 	$(BIN)/vong-demo $(if $(ONCE),--once)
@@ -47,6 +47,10 @@ bench: prepare models
 # Kills edge, central and broker 200 times; prints what was lost and doubled, and the seed.
 soak: prepare build
 	$(BIN)/vong-soak $(SOAK)
+
+# Ten million changed inputs to everything that parses; a short run is part of `make test`.
+fuzz: build
+	$(BIN)/vong-fuzz $(FUZZ)
 
 lint:
 	$(CARGO) fmt --all --check

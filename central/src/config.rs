@@ -1,6 +1,7 @@
 //! The office's configuration file. Invariant: a [`Config`] that exists has been checked, so that no later stage has to
 //! refuse what it says. Unknown keys are errors: a typing mistake must not move the evidence in silence.
 
+use crate::ingest::TlsFiles;
 use crate::store::StoreAddress;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -76,6 +77,8 @@ pub struct OutsideConfig {
     pub user: Option<String>,
     /// File that holds the password alone.
     pub password_file: Option<PathBuf>,
+    /// Files for TLS; without them the link is open, which is for one machine or a network of the offices alone.
+    pub tls: Option<TlsFiles>,
 }
 
 /// `[store]`: exactly one of the three.
@@ -259,11 +262,13 @@ impl Config {
         config.seeds.iter_mut().for_each(absolute);
         config.models.store.iter_mut().for_each(absolute);
         config.models.manifest.iter_mut().for_each(absolute);
-        let outside = config.broker.outside.as_mut();
-        outside
-            .and_then(|outside| outside.password_file.as_mut())
-            .into_iter()
-            .for_each(absolute);
+        if let Some(outside) = &mut config.broker.outside {
+            outside.password_file.iter_mut().for_each(absolute);
+            if let Some(tls) = &mut outside.tls {
+                absolute(&mut tls.ca);
+                tls.certificate.iter_mut().chain(&mut tls.key).for_each(absolute);
+            }
+        }
         Ok(config)
     }
 
@@ -295,6 +300,10 @@ impl Config {
         if let Some(outside) = &self.broker.outside {
             if outside.host.trim().is_empty() {
                 return Some(("[broker.outside] host", "is empty; write the broker's name or address"));
+            }
+            let tls = outside.tls.as_ref();
+            if tls.is_some_and(|tls| tls.certificate.is_some() != tls.key.is_some()) {
+                return Some(("[broker.outside.tls]", "name both certificate and key, or neither"));
             }
             if outside.share.contains(['/', '+', '#']) {
                 return Some((

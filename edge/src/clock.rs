@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use vong_wire::UnixMs;
 
-/// No box of ours runs before this: 2025-01-01. A clock that shows less does not know the time.
-pub const PLAUSIBLE_MS: UnixMs = 1_735_689_600_000;
+/// A clock that shows less does not know the time.
+pub const PLAUSIBLE_MS: UnixMs = vong_wire::PLAUSIBLE_MS;
 /// The system's clock may stray from the steady one by so much before that counts as a step.
 const STEP_MS: UnixMs = 100;
 
@@ -17,6 +17,11 @@ const STEP_MS: UnixMs = 100;
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970 by this clock.
     fn now_ms(&self) -> UnixMs;
+
+    /// It does not know what time it is.
+    fn is_unsure(&self) -> bool {
+        self.now_ms() < PLAUSIBLE_MS
+    }
 
     /// A time of this start, as it would have been told had the clock been right.
     fn mend(&self, at_ms: UnixMs) -> UnixMs {
@@ -142,6 +147,7 @@ mod tests {
         assert_eq!(hands.read(6_000, 1_000), None);
         let early = hands.zero_ms + 1_000;
         assert_eq!(hands.mend(early), early, "not known yet");
+        assert!(ManualClock::at(early).is_unsure() && !ManualClock::at(NOW_MS).is_unsure());
         // The network tells the time, nine seconds after the start.
         assert!(hands.read(NOW_MS, 9_000).is_some());
         assert_eq!(hands.zero_ms + 9_000, NOW_MS);

@@ -1,6 +1,7 @@
 //! The appliance's configuration file. Invariant: a [`Config`] that exists has been checked, so that no later stage
 //! has to refuse what it says. Unknown keys are errors: a typing mistake must not switch a watchlist off in silence.
 
+use crate::publish::TlsFiles;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub struct BrokerConfig {
     /// TCP port.
     #[serde(default = "default_broker_port")]
     pub port: u16,
+    /// Files for TLS; without them the link is open, which is for one machine alone.
+    pub tls: Option<TlsFiles>,
 }
 
 /// `[models]`
@@ -237,6 +240,10 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         let absolute = |file: &mut PathBuf| *file = folder.join(&file);
         absolute(&mut config.device.data);
+        if let Some(tls) = &mut config.broker.tls {
+            absolute(&mut tls.ca);
+            tls.certificate.iter_mut().chain(&mut tls.key).for_each(absolute);
+        }
         config.models.manifest.iter_mut().for_each(absolute);
         config
             .cameras
@@ -276,6 +283,14 @@ impl Config {
         }
         if !(1..=1 << 20).contains(&self.device.outbox_mib) {
             return Some(("[device] outbox_mib".into(), "must be from 1 to 1048576".into()));
+        }
+        if let Some(tls) = &self.broker.tls
+            && tls.certificate.is_some() != tls.key.is_some()
+        {
+            return Some((
+                "[broker.tls]".into(),
+                "name both certificate and key, or neither".into(),
+            ));
         }
         if self.device.health_s == 0 {
             return Some(("[device] health_s".into(), "must be at least 1".into()));

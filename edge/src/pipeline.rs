@@ -66,6 +66,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         site,
         device: device_id,
         broker,
+        tls: config.broker.tls.clone(),
         boot,
         models: names,
         outbox: outbox.clone(),
@@ -177,6 +178,7 @@ fn health_report(
     Box::new(move |outbox_depth, outbox| Health {
         boot,
         at_ms: clock.now_ms(),
+        clock_unsure: clock.is_unsure(),
         cameras: device.cameras.iter().map(|camera| camera.telemetry.drain()).collect(),
         outbox_depth,
         outbox: Some(outbox),

@@ -3,6 +3,7 @@
 
 pub mod accuracy;
 pub mod feed;
+pub mod fuzz;
 pub mod outage;
 pub mod outcome;
 pub mod province;

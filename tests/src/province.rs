@@ -148,6 +148,7 @@ impl Edge {
             site: self.site.clone(),
             device: self.device.clone(),
             broker: ("127.0.0.1".into(), port),
+            tls: None,
             boot,
             models: Default::default(),
             outbox: self.outbox.clone(),
@@ -156,6 +157,7 @@ impl Edge {
             health: Box::new(move |outbox_depth, outbox| Health {
                 boot,
                 at_ms: SystemClock.now_ms(),
+                clock_unsure: false,
                 cameras: vec![],
                 outbox_depth,
                 outbox: Some(outbox),

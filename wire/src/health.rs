@@ -174,6 +174,9 @@ pub struct Health {
     pub boot: BootId,
     /// When it was written.
     pub at_ms: UnixMs,
+    /// The device does not know what time it is: it has no battery for its clock, and no network has told it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_unsure: bool,
     /// Every camera of the device.
     pub cameras: Vec<CameraHealth>,
     /// Messages in the outbox that central has not acknowledged.

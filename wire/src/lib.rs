@@ -29,5 +29,8 @@ pub use view::{View, ViewBox, ViewHeader, ViewLine};
 /// Milliseconds since 1970-01-01T00:00:00Z, by the clock of whoever wrote the field.
 pub type UnixMs = i64;
 
+/// No device of ours runs before this: 2025-01-01. A clock that shows less does not know the time.
+pub const PLAUSIBLE_MS: UnixMs = 1_735_689_600_000;
+
 /// Largest MQTT packet in bytes that either end accepts: a watchlist bundle of 10,000 faces is about 14 MB of JSON.
 pub const MAX_PACKET_BYTES: u32 = 32 * 1024 * 1024;

@@ -7,8 +7,8 @@ use crate::store::{EvidenceRow, Origin, QuarantineRow, Record};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use vong_wire::{
-    AckItem, Alert, AlertCause, Channel, Count, Event, EventBody, EventId, Health, PlateSeen, State, Topic, UnixMs,
-    View,
+    AckItem, Alert, AlertCause, Channel, Count, Event, EventBody, EventId, Health, PLAUSIBLE_MS, PlateSeen, State,
+    Topic, UnixMs, View,
 };
 
 /// Longest JSON of a message; an event has some 500 bytes.
@@ -141,7 +141,11 @@ fn understand(
     };
     match channel {
         Channel::Event => {
-            let event: Event = json(payload).and_then(sane_event).map_err(|fault| (fault, legible()))?;
+            let mended = |mut event: Event| {
+                mend_times(&mut event.camera_time_ms, &mut event.sent_ms, context.received_ms);
+                sane_event(event)
+            };
+            let event: Event = json(payload).and_then(mended).map_err(|fault| (fault, legible()))?;
             let item = AckItem {
                 seq: event.seq,
                 id: Some(event.id),
@@ -149,7 +153,11 @@ fn understand(
             Ok(kept(Record::Event(origin.clone(), event), item))
         }
         Channel::Alert => {
-            let alert: Alert = json(payload).and_then(sane_alert).map_err(|fault| (fault, legible()))?;
+            let mended = |mut alert: Alert| {
+                mend_times(&mut alert.camera_time_ms, &mut alert.sent_ms, context.received_ms);
+                sane_alert(alert)
+            };
+            let alert: Alert = json(payload).and_then(mended).map_err(|fault| (fault, legible()))?;
             let item = AckItem {
                 seq: alert.seq,
                 id: Some(alert.id),
@@ -256,6 +264,15 @@ fn cosine(field: &str, value: f32) -> Result<(), Fault> {
     within(field, value, -1.001, 1.001)
 }
 
+/// A device that does not know what time it is still knows how long ago it was: what it sends is told by this office's clock.
+/// Its order among others of its start is that of its number anyway.
+fn mend_times(camera_time_ms: &mut UnixMs, sent_ms: &mut UnixMs, received_ms: UnixMs) {
+    if *sent_ms < PLAUSIBLE_MS && *camera_time_ms <= *sent_ms {
+        *camera_time_ms = received_ms.saturating_sub(sent_ms.saturating_sub(*camera_time_ms));
+        *sent_ms = received_ms;
+    }
+}
+
 fn sane_event(event: Event) -> Result<Event, Fault> {
     time("camera_time_ms", event.camera_time_ms)?;
     time("sent_ms", event.sent_ms)?;
@@ -322,4 +339,26 @@ fn sane_state(state: State) -> Result<State, Fault> {
         return Err("bundle_version is larger than 2^53".into());
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_a_device_that_does_not_know_them_are_told_by_the_offices_clock() {
+        const NOW_MS: UnixMs = PLAUSIBLE_MS + 1_000_000;
+        let check = |camera_time_ms, sent_ms, expected| {
+            let (mut camera_time, mut sent) = (camera_time_ms, sent_ms);
+            mend_times(&mut camera_time, &mut sent, NOW_MS);
+            assert_eq!((camera_time, sent), expected, "{camera_time_ms} {sent_ms}");
+        };
+        // It started in 1970, or before, and saw something four seconds before it sent it.
+        check(5_000, 9_000, (NOW_MS - 4_000, NOW_MS));
+        check(-90_000, -86_000, (NOW_MS - 4_000, NOW_MS));
+        // A known clock is believed, also where it differs from ours; one that was set in between cannot be mended.
+        check(NOW_MS - 70_000, NOW_MS - 60_000, (NOW_MS - 70_000, NOW_MS - 60_000));
+        check(9_000, NOW_MS, (9_000, NOW_MS));
+        check(NOW_MS, 9_000, (NOW_MS, 9_000));
+    }
 }

@@ -2,9 +2,11 @@
 //! it had not acknowledged is still in the outboxes. A message of QoS 1 is acknowledged only through its [`Receipt`],
 //! and in the order in which it came: `rumqttd` drops a client that acknowledges out of order.
 
+use super::tls::{self, TlsFiles};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -47,6 +49,8 @@ impl Lane {
 pub(super) struct LinkSettings {
     pub(super) host: String,
     pub(super) port: u16,
+    /// Files for TLS; without them the link is open.
+    pub(super) tls: Option<TlsFiles>,
     pub(super) client: String,
     /// User and password.
     pub(super) login: Option<(String, String)>,
@@ -131,16 +135,27 @@ impl Link {
         if let Some((user, password)) = &settings.login {
             options.set_credentials(user, password);
         }
+        let refused = match settings.tls.as_ref().map(tls::client).transpose() {
+            Ok(None) => None,
+            Ok(Some(tls)) => {
+                options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+                None
+            }
+            Err(cause) => Some(cause.to_string()),
+        };
         let (client, event_loop) = AsyncClient::new(options, REQUESTS);
         let (sender, events) = mpsc::channel(usize::from(settings.most_at_once) + QUEUE_BEYOND);
         let (fleeting_sender, fleeting) = mpsc::channel(FLEETING_QUEUE);
-        let driver = tokio::spawn(drive(
-            event_loop,
-            client.clone(),
-            subscriptions(settings.share.as_deref(), settings.lane),
-            sender,
-            fleeting_sender,
-        ));
+        let driver = match refused {
+            Some(cause) => tokio::spawn(async move { drop(sender.send(LinkEvent::Lost(cause)).await) }),
+            None => tokio::spawn(drive(
+                event_loop,
+                client.clone(),
+                subscriptions(settings.share.as_deref(), settings.lane),
+                sender,
+                fleeting_sender,
+            )),
+        };
         (Self { client, driver }, Events(events), fleeting)
     }
 

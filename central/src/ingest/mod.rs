@@ -7,6 +7,7 @@ mod decode;
 mod intake;
 mod link;
 mod measure;
+mod tls;
 
 use crate::config::{Broker, Config, OutsideConfig};
 use crate::domain::now_ms;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use vong_wire::{Channel, Command, CommandBody, DeviceStatus, Topic, WatchlistBundle};
 
 pub use measure::{IngestFigures, measure_ingest};
+pub use tls::TlsFiles;
 
 /// Unacknowledged messages that the broker inside may send: `rumqttd` 0.20 sends no more than 100 anyway.
 const INSIDE_AT_ONCE: u16 = 200;
@@ -122,6 +124,7 @@ impl Collector {
             Broker::Inside(inside) => LinkSettings {
                 host: inside.listen.ip().to_string(),
                 port: inside.listen.port(),
+                tls: None,
                 client: unique_client(),
                 login: None,
                 share: None,
@@ -272,6 +275,20 @@ impl Collector {
     }
 }
 
+/// Whether a message can be understood, kept or looked at. For those who send arbitrary bytes.
+pub fn is_understood(topic: &str, payload: &[u8]) -> bool {
+    let directory = crate::domain::Directory::default();
+    let context = Context {
+        directory: &directory,
+        received_ms: 0,
+        alarm_limit_ms: 0,
+    };
+    let payload = bytes::Bytes::copy_from_slice(payload);
+    let kept = decode::take(topic, &payload, None, &context).record;
+    let seen = decode::glance(topic, &payload, &context).is_ok();
+    seen || !matches!(kept, crate::store::Record::Quarantine(_))
+}
+
 /// Two offices of one name would throw each other out of the broker for ever.
 fn unique_client() -> String {
     format!("vong-central.{}", uuid::Uuid::new_v4().simple())
@@ -288,6 +305,7 @@ fn outside_settings(outside: OutsideConfig) -> Result<LinkSettings, PasswordErro
     Ok(LinkSettings {
         host: outside.host,
         port: outside.port,
+        tls: outside.tls,
         client: outside.client.unwrap_or_else(unique_client),
         login,
         share: Some(outside.share).filter(|share| !share.is_empty()),

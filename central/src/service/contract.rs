@@ -67,6 +67,8 @@ pub struct Device {
     pub bundle_version: u64,
     /// Messages that wait there for this office.
     pub outbox_depth: Option<u64>,
+    /// It does not know what time it is.
+    pub clock_unsure: bool,
     /// Its cameras.
     pub cameras: Vec<Camera>,
 }

@@ -131,6 +131,7 @@ mod tests {
         Health {
             boot,
             at_ms,
+            clock_unsure: false,
             cameras: vec![camera],
             outbox_depth: 0,
             outbox: None,

@@ -20,7 +20,7 @@ pub use bundle::{FaceModels, embed_photographs, make_bundle};
 pub use evidence::{EvidenceError, EvidenceFault, EvidenceFolder};
 pub use latest::{CameraKey, Latest, LatestView};
 pub use live::{LiveFeed, LiveMessage};
-pub use photographs::{PhotographFault, PhotographFolders, read_photograph, small_jpeg};
+pub use photographs::{PhotographFault, PhotographFolders, decode as decode_photograph, read_photograph, small_jpeg};
 pub use seeds::{SeedError, read_seeds, take_seeds};
 
 use crate::domain::{Directory, TZ_OFFSET_MIN, now_ms};

@@ -144,6 +144,7 @@ impl Service {
             models: row.models.clone(),
             bundle_version: row.bundle_version,
             outbox_depth: health.as_ref().map(|latest| latest.health.outbox_depth),
+            clock_unsure: health.as_ref().is_some_and(|latest| latest.health.clock_unsure),
             cameras: cameras
                 .map(|camera| self.show_camera(row, status, &camera, today))
                 .collect(),

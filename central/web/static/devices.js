@@ -58,6 +58,7 @@ function fill(row, device, nowMs) {
   const more = [named(device.site_name, device.site), t("camerasOf", listOf(device.cameras).length)];
   if (device.known === false) more.push(t("notEntered"));
   if (device.outbox_depth > FEW_WAITING) more.push(t("waiting", whole(device.outbox_depth)));
+  if (device.clock_unsure) more.push(t("clockUnsure"));
   if (device.version) more.push(device.version);
   setText(row.more, more.join(" · "));
   since(row, device, nowMs);

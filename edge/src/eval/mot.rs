@@ -73,7 +73,8 @@ impl Truth {
         Self::parse(&String::from_utf8_lossy(&text), path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, TruthError> {
+    /// Reads the text of a file; `path` is for error texts.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, TruthError> {
         let mut truth = Self::default();
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let bad = |message: String| TruthError::Line {

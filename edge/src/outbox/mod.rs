@@ -9,8 +9,9 @@ mod schema;
 
 use bound::Lane;
 use schema::MIGRATION;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, Transaction};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -150,12 +151,9 @@ impl Outbox {
         if drafts.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for draft in drafts {
-            insert(&mut transaction, draft).await?;
-        }
-        let gone = bound::keep_limit(&mut transaction, self.limit_bytes).await?;
-        transaction.commit().await?;
+        let mut connection = self.pool.acquire().await?;
+        let done = append_in(&mut connection, drafts, self.limit_bytes).await;
+        let gone = settle(connection, done)?;
         if gone > 0 {
             tracing::debug!(gone, "the outbox is full; the least worthy messages were given up");
         }
@@ -255,10 +253,9 @@ impl Outbox {
 
     /// Running totals of a line; `now_ms` begins their epoch where there are none yet.
     pub async fn totals(&self, camera: &CameraId, line: &LineId, now_ms: UnixMs) -> Result<Totals, OutboxError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let totals = move_totals(&mut transaction, camera, line, now_ms, 0, 0).await?;
-        transaction.commit().await?;
-        Ok(totals)
+        let mut connection = self.pool.acquire().await?;
+        let done = totals_in(&mut connection, camera, line, now_ms).await;
+        settle(connection, done)
     }
 
     /// Waits until something was appended.
@@ -285,6 +282,37 @@ impl Outbox {
         self.courier.close().await;
         self.pool.close().await;
     }
+}
+
+/// Gives a writing connection back. After a failure it is closed instead and the next writer gets a fresh one: SQLite rolls
+/// back by itself when the disk is full, sqlx 0.9 does not notice, and every later BEGIN on it would be refused.
+fn settle<T>(mut connection: PoolConnection<Sqlite>, done: Result<T, OutboxError>) -> Result<T, OutboxError> {
+    if done.is_err() {
+        connection.close_on_drop();
+    }
+    done
+}
+
+async fn append_in(write: &mut SqliteConnection, drafts: Vec<Draft>, limit_bytes: u64) -> Result<u64, OutboxError> {
+    let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+    for draft in drafts {
+        insert(&mut transaction, draft).await?;
+    }
+    let gone = bound::keep_limit(&mut transaction, limit_bytes).await?;
+    transaction.commit().await?;
+    Ok(gone)
+}
+
+async fn totals_in(
+    write: &mut SqliteConnection,
+    camera: &CameraId,
+    line: &LineId,
+    now_ms: UnixMs,
+) -> Result<Totals, OutboxError> {
+    let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
+    let totals = move_totals(&mut transaction, camera, line, now_ms, 0, 0).await?;
+    transaction.commit().await?;
+    Ok(totals)
 }
 
 async fn insert(transaction: &mut Transaction<'_, Sqlite>, draft: Draft) -> Result<(), OutboxError> {
@@ -359,6 +387,8 @@ async fn move_totals(
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! everything rumqttc 0.25 remembers of it: a client that resumes after the broker lost its session can wait for ever
 //! for acknowledgements that will not come. What must survive is in the outbox. Only this module names `rumqttc`.
 
+use super::tls::{self, TlsFiles};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, PublishProperties};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -23,6 +25,8 @@ pub struct LinkSettings {
     pub port: u16,
     /// Unique within the broker.
     pub client_id: String,
+    /// Files for TLS; without them the link is open.
+    pub tls: Option<TlsFiles>,
     /// Topic and retained payload that the broker publishes if the link breaks.
     pub will: (Topic, Vec<u8>),
 }
@@ -91,9 +95,20 @@ impl Link {
             true,
             None,
         ));
-        let (client, event_loop) = AsyncClient::new(options, REQUESTS);
         let (sender, events) = mpsc::channel(64);
-        let driver = tokio::spawn(drive(event_loop, sender));
+        let refused = match settings.tls.as_ref().map(tls::client).transpose() {
+            Ok(None) => None,
+            Ok(Some(tls)) => {
+                options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
+                None
+            }
+            Err(cause) => Some(cause.to_string()),
+        };
+        let (client, event_loop) = AsyncClient::new(options, REQUESTS);
+        let driver = match refused {
+            None => tokio::spawn(drive(event_loop, sender)),
+            Some(cause) => tokio::spawn(async move { drop(sender.send(LinkEvent::Lost(cause)).await) }),
+        };
         Self { client, events, driver }
     }
 

@@ -7,8 +7,14 @@ mod endurance_tests;
 mod link;
 #[cfg(test)]
 mod tests;
+mod tls;
+#[cfg(test)]
+mod tls_tests;
+#[cfg(test)]
+mod window_tests;
 
 pub use backoff::Backoff;
+pub use tls::TlsFiles;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -73,6 +79,8 @@ pub struct Publisher {
     pub device: DeviceId,
     /// Host and port of the broker.
     pub broker: (String, u16),
+    /// Files for TLS; without them the link is open.
+    pub tls: Option<TlsFiles>,
     /// This start.
     pub boot: BootId,
     /// Model by job.
@@ -206,6 +214,7 @@ impl Publisher {
         LinkSettings {
             host: self.broker.0.clone(),
             port: self.broker.1,
+            tls: self.tls.clone(),
             client_id: format!("vong-edge.{}.{}", self.site, self.device),
             will: (self.topic(Channel::State), will),
         }

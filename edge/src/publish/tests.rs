@@ -27,6 +27,10 @@ impl Device {
     }
 
     pub(super) async fn start_bounded(port: u16, limit_bytes: u64) -> Self {
+        Self::start_with(port, limit_bytes, None).await
+    }
+
+    pub(super) async fn start_with(port: u16, limit_bytes: u64, tls: Option<TlsFiles>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path(), limit_bytes).await.unwrap();
         let outbox = Arc::new(outbox);
@@ -36,6 +40,7 @@ impl Device {
         let health = move |outbox_depth, outbox| Health {
             boot,
             at_ms: 0,
+            clock_unsure: false,
             cameras: vec![],
             outbox_depth,
             outbox: Some(outbox),
@@ -46,6 +51,7 @@ impl Device {
             site: site(),
             device: device(),
             broker: ("127.0.0.1".into(), port),
+            tls,
             boot,
             models: BTreeMap::new(),
             outbox: outbox.clone(),
@@ -71,7 +77,7 @@ impl Device {
         }
     }
 
-    async fn drained(&self) {
+    pub(super) async fn drained(&self) {
         let drained = tokio::time::timeout(WITHIN, self.outbox.drained()).await;
         drained.expect("in time").unwrap();
     }
@@ -135,13 +141,28 @@ fn settings(port: u16, client_id: &str) -> LinkSettings {
     LinkSettings {
         host: "127.0.0.1".into(),
         port,
+        tls: None,
         client_id: client_id.into(),
         will: (Topic::new(&site(), &device(), Channel::State), b"{}".to_vec()),
     }
 }
 
+/// Somebody who hears events and alerts, and asked for them before this returns.
+pub(super) async fn listener(port: u16) -> Link {
+    let mut link = Link::open(&settings(port, "listener"));
+    assert!(matches!(link.next().await, LinkEvent::Connected));
+    for channel in [Channel::Event, Channel::Alert, Channel::State] {
+        link.subscribe(&Topic::new(&site(), &device(), channel)).unwrap();
+    }
+    // The broker answers in order: what it sends back was sent after it took the subscriptions.
+    let state = Topic::new(&site(), &device(), Channel::State);
+    link.publish(&state, Delivery::Fleeting, b"{}".to_vec(), None).unwrap();
+    assert!(matches!(link.next().await, LinkEvent::Message { .. }));
+    link
+}
+
 /// Acknowledges whatever comes, as central does after its commit; `evidence` are pictures by alert and number. Ends never.
-async fn office(port: u16, evidence: HashMap<EventId, (u64, usize)>, command: Option<Vec<u8>>) {
+pub(super) async fn office(port: u16, evidence: HashMap<EventId, (u64, usize)>, command: Option<Vec<u8>>) {
     let topic = |channel| Topic::new(&site(), &device(), channel);
     loop {
         let mut link = Link::open(&settings(port, "office"));
@@ -201,7 +222,7 @@ async fn a_broker_that_is_killed_and_forgets_everything_costs_nothing() {
     for _ in 0..3 {
         let batch = (0..200).map(|_| crossing()).collect();
         device.outbox.append(batch).await.unwrap();
-        // Some are on their way by now: the window holds 64.
+        // Some are on their way by now: the window holds 128.
         while device.outbox.depth().await.unwrap() > 150 {
             tokio::task::yield_now().await;
         }

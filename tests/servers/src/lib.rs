@@ -2,10 +2,12 @@
 //! folder, on loopback or a socket. Invariant: what was started here ends with its value, or with the thread that started
 //! it, by its own process id; nothing of the machine's own services is touched.
 
+mod authority;
 mod mosquitto;
 mod postgres;
 mod process;
 
+pub use authority::Authority;
 pub use mosquitto::Mosquitto;
 pub use postgres::Postgres;
 pub use process::free_port;

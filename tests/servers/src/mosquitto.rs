@@ -52,6 +52,11 @@ impl Mosquitto {
         self.port
     }
 
+    /// Its folder: configuration and what was put beside it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Its process, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.server.as_ref().map(Server::id)

@@ -51,6 +51,7 @@ async fn main() -> Result<()> {
         site: SiteId::new("park")?,
         device: DeviceId::new("edge-1")?,
         broker: ("127.0.0.1".into(), arguments.port),
+        tls: None,
         boot,
         models: BTreeMap::new(),
         outbox: outbox.clone(),
@@ -59,6 +60,7 @@ async fn main() -> Result<()> {
         health: Box::new(move |outbox_depth, outbox| Health {
             boot,
             at_ms: SystemClock.now_ms(),
+            clock_unsure: false,
             cameras: vec![],
             outbox_depth,
             outbox: Some(outbox),

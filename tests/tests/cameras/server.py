@@ -18,8 +18,9 @@ CODED = "vp8enc deadline=1 keyframe-max-dist=10"
 PAY = "rtpvp8pay name=pay0 pt=96"
 CAMERAS = {
     "/good": f"{MOVES} ! {CODED} ! {PAY}",
-    # A test picture without anything that moves.
-    "/still": f"videotestsrc is-live=true pattern=checkers-8 ! video/x-raw,width=160,height=120,framerate=10/1 ! {CODED} ! {PAY}",
+    # A test picture without anything that moves, each frame coded by itself: the same bytes again and again.
+    "/still": "videotestsrc is-live=true pattern=checkers-8 ! video/x-raw,format=I420,width=160,height=120,framerate=10/1"
+    " ! jpegenc ! rtpjpegpay name=pay0 pt=96",
     # It opens like any other, and after some pictures sends no more.
     "/silent": f"{MOVES} ! {CODED} ! valve name=valve ! {PAY}",
     # One byte in fifty of what is coded is another.
