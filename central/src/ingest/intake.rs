@@ -136,7 +136,10 @@ impl Intake {
 
     /// Finds the records that the database refuses, by halves, and puts their description in their place.
     async fn quarantine_refused(&self, records: &mut [Record]) {
-        let mut suspected = vec![0..records.len()];
+        let mut suspected = Vec::from([std::ops::Range {
+            start: 0,
+            end: records.len(),
+        }]);
         while let Some(part) = suspected.pop() {
             let some = Batch {
                 stored_ms: now_ms(),
