@@ -14,6 +14,8 @@ const PICTURES_IN: u64 = 100;
 const FILES_IN: u64 = 20;
 const MOST_BYTES: usize = 64 * 1024;
 
+type Parse = Box<dyn Fn(&[u8]) -> bool>;
+
 /// Something that parses.
 struct Target {
     name: &'static str,
@@ -22,7 +24,7 @@ struct Target {
     /// One in so many inputs is for this one, where others get one in one.
     one_in: u64,
     /// Whether the input was taken.
-    parse: Box<dyn Fn(&[u8]) -> bool>,
+    parse: Parse,
 }
 
 /// What was given and what was taken, by target.
