@@ -96,10 +96,10 @@ async fn wait_for(house: &House, expected: &[(&str, &str)]) {
 async fn width(house: &House, camera: &str) -> u32 {
     let overview: Value = reqwest::get(format!("{}/api/v1/overview", house.page()))
         .await
-        .unwrap()
+        .expect("the office answers")
         .json()
         .await
-        .unwrap();
+        .expect("in JSON");
     let cameras = overview["devices"][0]["cameras"]
         .as_array()
         .cloned()
@@ -112,10 +112,10 @@ async fn width(house: &House, camera: &str) -> u32 {
     let Some(url) = row["view_url"].as_str() else { return 0 };
     let picture = reqwest::get(format!("{}{url}", house.page()))
         .await
-        .unwrap()
+        .expect("the office answers")
         .bytes()
         .await
-        .unwrap();
+        .expect("a picture");
     image::load_from_memory(&picture).map_or(0, |picture| picture.width())
 }
 
@@ -154,8 +154,8 @@ fn write_configurations(house: &House, [open, locked]: [u16; 2], nobody: u16) {
     ] {
         edge += &format!("[[camera]]\nid = \"{id}\"\nrtsp = \"{url}\"\n");
     }
-    std::fs::write(house.folder.join("central.toml"), central).unwrap();
-    std::fs::write(house.folder.join("edge.toml"), edge).unwrap();
+    std::fs::write(house.folder.join("central.toml"), central).expect("the folder can be written");
+    std::fs::write(house.folder.join("edge.toml"), edge).expect("the folder can be written");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
