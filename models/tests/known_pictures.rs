@@ -66,7 +66,7 @@ fn one_person_is_alike_and_two_are_not() {
     let mut embed = |picture: &RgbImage| {
         let mut faces = Vec::new();
         detector.detect(picture, 0.5, &mut faces).unwrap();
-        embedder.embed(picture, &faces[0].points).unwrap().unwrap()
+        embedder.embed(picture, &[faces[0].points]).unwrap().unwrap()
     };
     let (a, b) = (portrait(&store, "astronaut.png"), portrait(&store, "grace_hopper.jpg"));
     let smaller = image::imageops::resize(&a, 256, 256, image::imageops::FilterType::Triangle);

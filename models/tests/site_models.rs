@@ -104,7 +104,7 @@ fn mobilefacenet_knows_a_person_again_and_no_other() {
     let mut embedder = FaceEmbedder::open(&site.store, &site.manifest, Some("mobilefacenet-paddle"), 1).unwrap();
     let mut embed = |picture: &RgbImage, finder: Option<&str>| {
         let faces = site.faces(finder, picture);
-        embedder.embed(picture, &faces[0].points).unwrap().unwrap()
+        embedder.embed(picture, &[faces[0].points]).unwrap().unwrap()
     };
     let picture = site.portrait("astronaut.png");
     let smaller = image::imageops::resize(&picture, 256, 256, image::imageops::FilterType::Triangle);

@@ -62,7 +62,8 @@ impl Embedder {
             .detect(&picture, LEAST_SCORE, &mut faces)
             .map_err(failed)?;
         let face = the_one(&faces, picture.dimensions())?;
-        let embedding = self.embedder.embed(&picture, &face.points).map_err(failed)?;
+        let points = self.detector.points(&picture, &face).map_err(failed)?;
+        let embedding = self.embedder.embed(&picture, &points).map_err(failed)?;
         let embedding = embedding.ok_or(PhotographFault::NoFace)?;
         Ok(FaceVector {
             model: embedding.model,

@@ -141,7 +141,8 @@ impl FaceStage {
             telemetry.count("shot_no_better", 1);
             return Ok(Vec::new());
         }
-        let embedding = telemetry.timed("embed", || embedder.embed(&frame.image, &face.points))?;
+        let points = telemetry.timed("find_points", || detector.points(&frame.image, face))?;
+        let embedding = telemetry.timed("embed", || embedder.embed(&frame.image, &points))?;
         let Some(embedding) = embedding else {
             return Ok(Vec::new());
         };

@@ -98,7 +98,7 @@ fn one(
     let picture = open_picture(path)?;
     detector.detect(&picture, LEAST_SCORE, found)?;
     match subject(found, picture.width(), picture.height()) {
-        Some(face) => embedder.embed(&picture, &face.points),
+        Some(face) => embedder.embed(&picture, &detector.points(&picture, face)?),
         None => Ok(None),
     }
 }

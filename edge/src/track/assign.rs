@@ -25,7 +25,19 @@ pub struct Assigner {
     dense: Dense,
 }
 
+/// Things that usually stand in one another's way at most.
+const USUAL_GROUP: usize = 16;
+
 impl Assigner {
+    /// One whose memory has room for so many rows and columns, made by solving such a problem.
+    pub fn roomy(count: usize) -> Self {
+        let mut fresh = Self::default();
+        let group = count.min(USUAL_GROUP);
+        (0..group * group).for_each(|n| fresh.allow(n / group, n % group, 1.0));
+        fresh.solve(count, count);
+        fresh
+    }
+
     /// Starts a new problem.
     pub fn clear(&mut self) {
         self.edges.clear();

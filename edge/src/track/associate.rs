@@ -56,6 +56,19 @@ const ALONE: f32 = 0.75;
 const LOOK_S: f32 = 1.0;
 
 impl Scratch {
+    /// Memory for so many tracks and detections.
+    pub(super) fn roomy(count: usize) -> Self {
+        Self {
+            assigner: Assigner::roomy(count),
+            used: Vec::with_capacity(count),
+            rows: Vec::with_capacity(count),
+            cols: Vec::with_capacity(count),
+            looks: Vec::with_capacity(count),
+            alone: Vec::with_capacity(count),
+            order: Vec::with_capacity(count),
+        }
+    }
+
     pub(super) fn look_at(&mut self, picture: Option<&RgbImage>, detections: &[Detection], least_score: f32) {
         self.looks.clear();
         self.looks.extend(detections.iter().map(|detection| {

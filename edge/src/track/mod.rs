@@ -183,7 +183,7 @@ impl Tracker {
             small_px: 0.0,
             held_s: None,
             next_id: 1,
-            scratch: associate::Scratch::default(),
+            scratch: associate::Scratch::roomy(USUAL_TRACKS),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A face as a unit vector. The chip is warped onto the model's template by its five points, and looked at from the
-//! distances that the manifest names, each as it is and mirrored; the vectors are added. On pictures of one person the
-//! sum varies less than any of them, above all where the points are a little off.
+//! distances that the manifest names, each as it is and mirrored, once for each telling of its points; the vectors are
+//! added. On pictures of one person the sum varies less than any of them, above all where the points are a little off.
 
 use crate::error::ModelError;
 use crate::geometry::PointPx;
@@ -78,21 +78,23 @@ impl FaceEmbedder {
         self.model.threshold.unwrap_or(1.0)
     }
 
-    /// The embedding of the face with these five points; none if the points coincide.
+    /// The embedding of one face whose five points were told once or several times; none if they coincide in all.
     ///
     /// # Errors
     /// When ONNX Runtime fails or the model's output is no vector.
-    pub fn embed(&mut self, picture: &RgbImage, points: &[PointPx; 5]) -> Result<Option<Embedding>, ModelError> {
+    pub fn embed(&mut self, picture: &RgbImage, told: &[[PointPx; 5]]) -> Result<Option<Embedding>, ModelError> {
         let mut vector = Vec::new();
-        for place in 0..self.model.distances.len() {
-            let distance = self.model.distances[place];
-            let Some(similarity) = Similarity::fit(&spread(points, distance), &self.template) else {
-                return Ok(None);
-            };
-            for mirror in [false, true] {
-                let look = self.look(picture, &similarity, mirror)?;
-                vector.resize(look.len(), 0.0);
-                vector.iter_mut().zip(&look).for_each(|(sum, value)| *sum += value);
+        for points in told {
+            for place in 0..self.model.distances.len() {
+                let distance = self.model.distances[place];
+                let Some(similarity) = Similarity::fit(&spread(points, distance), &self.template) else {
+                    continue;
+                };
+                for mirror in [false, true] {
+                    let look = self.look(picture, &similarity, mirror)?;
+                    vector.resize(look.len(), 0.0);
+                    vector.iter_mut().zip(&look).for_each(|(sum, value)| *sum += value);
+                }
             }
         }
         Ok(normalised(vector).map(|vector| Embedding {

@@ -4,6 +4,7 @@
 mod centerface;
 mod detect;
 mod embed;
+mod points;
 mod subject;
 mod yunet;
 
