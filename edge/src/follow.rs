@@ -8,6 +8,9 @@ use crate::track::{Track, Tracker, TrackerConfig};
 use vong_models::detect::ObjectDetector;
 use vong_models::{Detection, ModelError};
 
+/// Room from the start, so that it need not grow in the middle of a rush.
+const USUAL_DETECTIONS: usize = 256;
+
 /// What following a frame took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looked {
@@ -39,7 +42,7 @@ impl Follower {
             every_frame,
             least_score: config.least_score,
             tracker: Tracker::new(config),
-            detections: Vec::new(),
+            detections: Vec::with_capacity(USUAL_DETECTIONS),
             pace: Pace::default(),
         }
     }

@@ -15,6 +15,9 @@ use vong_wire::ObjectClass;
 
 pub use crate::detection::Detection;
 
+/// Room for boxes before suppression from the start, so that it need not grow in the middle of a rush.
+const USUAL_FOUND: usize = 1024;
+
 /// COCO's numbers of the classes that a gate cares for.
 const COCO: [(usize, ObjectClass); 6] = [
     (0, ObjectClass::Person),
@@ -63,7 +66,7 @@ impl ObjectDetector {
             model,
             normalise,
             scaler: Scaler::default(),
-            found: Vec::new(),
+            found: Vec::with_capacity(USUAL_FOUND),
         })
     }
 
