@@ -1,6 +1,10 @@
 //! The appliance's configuration file. Invariant: a [`Config`] that exists has been checked, so that no later stage
 //! has to refuse what it says. Unknown keys are errors: a typing mistake must not switch a watchlist off in silence.
 
+mod region;
+
+pub use region::Region;
+
 use crate::publish::TlsFiles;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -70,6 +74,8 @@ pub struct ModelsConfig {
     pub embedding: Option<String>,
 }
 
+const UNSEEN: &str = "lies outside the camera's region; nothing of it would be seen";
+
 /// `[[camera]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +94,9 @@ pub struct CameraConfig {
     /// Frames a second to take at most.
     #[serde(default = "default_max_fps")]
     pub max_fps: f64,
+    /// The part of the picture that is looked at, in full detail: for large pictures of which the gate fills a part.
+    /// In the file, lines and the plates' region are shares of the whole picture; here, of this part.
+    pub region: Option<Region>,
     /// What this camera is worth, 0 to 9, when the box has more to do than it can: the least gives up frames first.
     #[serde(default = "default_priority")]
     pub priority: u8,
@@ -142,7 +151,7 @@ pub struct FacesConfig {
 pub struct PlatesConfig {
     /// The lane where plates are read: left, top, right, bottom in shares of the picture. Where not said, plates are
     /// read inside vehicles.
-    pub region: Option<[f32; 4]>,
+    pub region: Option<Region>,
     /// Readings a second at most.
     #[serde(default = "default_plate_reads_per_s")]
     pub reads_per_s: f64,
@@ -271,13 +280,27 @@ impl Config {
             }
         })?;
         match config.first_fault() {
-            None => Ok(config),
+            None => Ok(config.within_regions()),
             Some((place, message)) => Err(ConfigError::Value {
                 path: path.to_path_buf(),
                 place,
                 message,
             }),
         }
+    }
+
+    /// Lines and lanes in shares of what their camera looks at.
+    fn within_regions(mut self) -> Self {
+        for camera in &mut self.cameras {
+            let Some(region) = camera.region else { continue };
+            for line in &mut camera.lines {
+                line.points = region.line(&line.points);
+            }
+            if let Some(plates) = &mut camera.plates {
+                plates.region = plates.region.and_then(|lane| region.part(&lane));
+            }
+        }
+        self
     }
 
     fn first_fault(&self) -> Option<(String, String)> {
@@ -351,15 +374,15 @@ impl CameraConfig {
             if line.points[..2] == line.points[2..] {
                 return fault(&place, "both ends are the same point; a line needs a length");
             }
+            if self.region.is_some_and(|region| !region.is_met_by(&line.points)) {
+                return fault(&place, UNSEEN);
+            }
         }
-        let region = self.plates.as_ref().and_then(|plates| plates.region);
-        if region
-            .is_some_and(|[x1, y1, x2, y2]| !(0.0 <= x1 && x1 < x2 && x2 <= 1.0 && 0.0 <= y1 && y1 < y2 && y2 <= 1.0))
+        let lane = self.plates.as_ref().and_then(|plates| plates.region);
+        if let (Some(region), Some(lane)) = (&self.region, &lane)
+            && region.part(lane).is_none()
         {
-            return fault(
-                "plates.region",
-                "must be left, top, right, bottom between 0 and 1, left < right, top < bottom",
-            );
+            return fault("plates.region", UNSEEN);
         }
         if self
             .plates
@@ -413,6 +436,13 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_told_in_shares_of_the_region() {
+        let text = GOOD.replace("file =", "region = [0.25, 0.5, 0.75, 1.0]\nfile =");
+        let config = Config::parse(&text, Path::new("edge.toml")).unwrap();
+        assert_eq!(config.cameras[0].lines[0].points, [0.5, -1.0, 0.5, 1.0]);
+    }
+
+    #[test]
     fn bad_files_are_answered_with_place_and_remedy() {
         check(
             |good| good.replace("site = \"demo-park\"", "site = \"Demo Park\""),
@@ -428,6 +458,10 @@ mod tests {
         check(
             |good| good.replace("file = \"walkway.avi\"", ""),
             "exactly one of file, rtsp or usb",
+        );
+        check(
+            |good| good.replace("file =", "region = [0.6, 0.0, 1.0, 1.0]\nfile ="),
+            "line `main`: lies outside",
         );
         check(
             |good| good.replace("file = \"walkway.avi\"", "rtsp = \"http:/x\""),

@@ -135,6 +135,7 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
     let camera = &device.cameras[index];
     let Camera { config, telemetry, .. } = camera;
     let options = SourceOptions {
+        region: config.region,
         size: None,
         within: config.picture_within(detector),
         raw: true,

@@ -121,7 +121,7 @@ fn look(camera: CameraConfig) -> mpsc::Receiver<Result<String, String>> {
 fn first_frame(camera: &CameraConfig) -> Result<String, String> {
     let source = camera.source().ok_or("no source is set; write file, rtsp or usb")?;
     let options = SourceOptions {
-        size: None,
+        region: camera.region,
         max_fps: Some(camera.max_fps),
         ..SourceOptions::default()
     };

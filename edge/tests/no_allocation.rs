@@ -159,6 +159,7 @@ fn camera(clip: &Path, every_frame: bool) -> CameraConfig {
         usb: None,
         repeat: true,
         max_fps: 120.0,
+        region: None,
         priority: 5,
         every_frame,
         lines: vec![LineConfig {

@@ -70,6 +70,7 @@ impl PipelineArgs {
             usb: None,
             repeat: false,
             max_fps: 120.0,
+            region: None,
             priority: 5,
             every_frame: self.every_frame,
             lines: vec![LineConfig {

@@ -108,7 +108,10 @@ impl PlateStage {
     ) -> Result<(), ModelError> {
         let (width, height) = (frame.image.width() as f32, frame.image.height() as f32);
         let places: Vec<BBoxPx> = match self.config.region {
-            Some([x1, y1, x2, y2]) => vec![BBoxPx::new(x1 * width, y1 * height, x2 * width, y2 * height)],
+            Some(lane) => {
+                let [x1, y1, x2, y2] = lane.sides();
+                vec![BBoxPx::new(x1 * width, y1 * height, x2 * width, y2 * height)]
+            }
             None => {
                 let vehicle =
                     |track: &&Track| track.class.is_vehicle() && track.confirmed && track.state == TrackState::Seen;

@@ -2,7 +2,7 @@
 //! exactly the printed frames.
 
 use super::follow::{FollowArgs, follow};
-use crate::config::CountedClass;
+use crate::config::{CountedClass, Region};
 use crate::count::{LineCounter, LineSpec, Passage};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -17,6 +17,9 @@ pub struct CountArgs {
     /// x1,y1,x2,y2 in shares of the picture, y down. "In" is from the side where (p2-p1) x (p-p1) is negative.
     #[arg(long, value_parser = line, allow_hyphen_values = true)]
     pub line: Line,
+    /// Look at this part of the picture only, in full detail: left,top,right,bottom in its shares.
+    #[arg(long, value_parser = region)]
+    pub region: Option<Region>,
     /// What is counted.
     #[arg(long, value_enum, default_value_t = Class::Person)]
     pub class: Class,
@@ -48,12 +51,9 @@ impl From<Class> for CountedClass {
 
 /// Reads a line.
 pub(crate) fn line(text: &str) -> Result<Line, String> {
-    let form = "give four numbers from 0 to 1: x1,y1,x2,y2";
-    let values: Result<Vec<f32>, _> = text.split(',').map(|value| value.trim().parse()).collect();
-    let values = values.map_err(|_| form.to_owned())?;
-    let points: Line = values.try_into().map_err(|_| form.to_owned())?;
+    let points: Line = four(text, "x1,y1,x2,y2")?;
     if !points.iter().all(|value| (0.0..=1.0).contains(value)) {
-        return Err(form.to_owned());
+        return Err("the four numbers x1,y1,x2,y2 must lie between 0 and 1".to_owned());
     }
     if points[..2] == points[2..] {
         return Err("both ends are the same point; give two".to_owned());
@@ -61,13 +61,25 @@ pub(crate) fn line(text: &str) -> Result<Line, String> {
     Ok(points)
 }
 
+/// Reads a region.
+fn region(text: &str) -> Result<Region, String> {
+    Ok(Region::try_from(four(text, "left,top,right,bottom")?)?)
+}
+
+fn four(text: &str, names: &str) -> Result<[f32; 4], String> {
+    let form = || format!("give four numbers from 0 to 1: {names}");
+    let values: Result<Vec<f32>, _> = text.split(',').map(|value| value.trim().parse()).collect();
+    values.map_err(|_| form())?.try_into().map_err(|_| form())
+}
+
 /// Runs the command; the JSON object is its result.
 ///
 /// # Errors
 /// When the clip or the models cannot be read.
 pub fn run(args: &CountArgs) -> anyhow::Result<serde_json::Value> {
+    let points = args.region.map_or(args.line, |region| region.line(&args.line));
     let spec = LineSpec {
-        points: args.line,
+        points,
         class: args.class.into(),
     };
     let mut counter: Option<LineCounter> = None;
@@ -75,7 +87,7 @@ pub fn run(args: &CountArgs) -> anyhow::Result<serde_json::Value> {
         detail: args.detail,
         ..Counts::default()
     };
-    let followed = follow(&args.follow, vec![args.line], |at_s, size, tracks| {
+    let followed = follow(&args.follow, vec![points], args.region, |at_s, size, tracks| {
         let counter = counter.get_or_insert_with(|| LineCounter::new(&spec, size.0, size.1));
         counts.add(counter.update(at_s, tracks));
     })?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use vong_models::detect::ObjectDetector;
 use vong_models::{Manifest, Store};
 
+use crate::config::Region;
 use crate::follow::{Follower, untimed};
 use crate::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions};
 use crate::track::{Track, TrackerConfig};
@@ -45,13 +46,14 @@ pub struct Followed {
 }
 
 /// Follows what is in a clip, in pictures of the size that a camera which only counts these lines has; without lines, in
-/// full pictures. `each` is given the time of a frame, its size and the tracks.
+/// full pictures. The lines are shares of the region. `each` is given the time of a frame, its size and the tracks.
 ///
 /// # Errors
 /// When the models or the clip cannot be read.
 pub fn follow(
     args: &FollowArgs,
     lines: Vec<[f32; 4]>,
+    region: Option<Region>,
     mut each: impl FnMut(f64, (u32, u32), &[Track]),
 ) -> anyhow::Result<Followed> {
     // The first frame first: a clip's faults show at once, the model takes a second to load.
@@ -60,6 +62,7 @@ pub fn follow(
     let within = (!lines.is_empty()).then(|| detector.size().map(|side| side as u32).into());
     let options = FileOptions {
         source: SourceOptions {
+            region,
             within,
             raw: true,
             ..SourceOptions::default()

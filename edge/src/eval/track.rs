@@ -52,7 +52,7 @@ pub fn run(args: &TrackArgs) -> anyhow::Result<serde_json::Value> {
         every_frame: true,
         ..args.follow.clone()
     };
-    let followed = follow(&every_frame, Vec::new(), |at_s, size, tracks| {
+    let followed = follow(&every_frame, Vec::new(), None, |at_s, size, tracks| {
         picture_size = size;
         let shown = Tracker::present(tracks, at_s).filter(|track| track.class == ObjectClass::Person);
         found.push(shown.map(|track| (track.id, track.bbox)).collect());

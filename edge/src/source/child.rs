@@ -221,6 +221,10 @@ fn filters(options: &SourceOptions) -> String {
             0.95 / fps
         );
     }
+    if let Some([left, top, right, bottom]) = options.region.map(|region| region.sides()) {
+        let (width, height) = (right - left, bottom - top);
+        chain += &format!("crop=iw*{width}:ih*{height}:iw*{left}:ih*{top},");
+    }
     if let Some((width, height)) = options.size {
         chain += &format!("scale={width}:{height}:flags=area,");
     }

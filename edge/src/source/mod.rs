@@ -24,7 +24,7 @@ pub use usb::UsbSource;
 pub use yuv::{Coding, Grey, Planes};
 
 use crate::clock::Clock;
-use crate::config::CameraSource;
+use crate::config::{CameraSource, Region};
 use image::RgbImage;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,6 +99,8 @@ pub trait Source: Send {
 /// How a source is to be read.
 #[derive(Debug, Clone, Default)]
 pub struct SourceOptions {
+    /// The part that is handed over; the whole picture where none is named.
+    pub region: Option<Region>,
     /// Size to scale to, px.
     pub size: Option<(u32, u32)>,
     /// Largest sides, px: a larger picture is made smaller, its shape kept.

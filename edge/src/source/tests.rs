@@ -90,6 +90,39 @@ fn size_and_rate_are_what_was_asked_for() {
 }
 
 #[test]
+fn a_region_is_handed_over_in_full_detail() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) = clip(folder.path(), "a.mp4", 3, 10) else {
+        return;
+    };
+    let picture = |region: Option<[f32; 4]>| {
+        let source = SourceOptions {
+            region: region.map(|sides| sides.try_into().unwrap()),
+            ..SourceOptions::default()
+        };
+        let options = FileOptions {
+            source,
+            ..FileOptions::default()
+        };
+        let mut frame = Frame::default();
+        let next = FileSource::open(&path, options).unwrap().next(&mut frame).unwrap();
+        assert!(matches!(next, Next::Frame));
+        frame.image
+    };
+    let whole = picture(None);
+    let (width, height) = whole.dimensions();
+    let part = picture(Some([0.5, 0.25, 1.0, 0.75]));
+    assert_eq!(part.dimensions(), (width / 2, height / 2));
+    let differs = part.enumerate_pixels().map(|(x, y, pixel)| {
+        let there = whole.get_pixel(x + width / 2, y + height / 4);
+        pixel.0.iter().zip(there.0).map(|(a, b)| a.abs_diff(b)).max().unwrap()
+    });
+    // Colours are of two by two pixels: at the cut their neighbours are others.
+    let unlike = differs.filter(|d| *d > 8).count();
+    assert!(unlike < (width + height) as usize, "{unlike} pixels are others");
+}
+
+#[test]
 fn a_repeated_file_goes_on_after_a_cut() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = clip(folder.path(), "a.mp4", 5, 10) else {

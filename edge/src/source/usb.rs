@@ -61,7 +61,14 @@ impl UsbSource {
         if (image.width(), image.height()) != (width, height) {
             *image = RgbImage::new(width, height);
         }
-        buffer.decode_image_to_buffer::<RgbFormat>(image)
+        buffer.decode_image_to_buffer::<RgbFormat>(image)?;
+        if let Some([left, top, right, bottom]) = self.options.region.map(|region| region.sides()) {
+            let px = |share: f32, of: u32| (share * of as f32).round() as u32;
+            let (x, y) = (px(left, width), px(top, height));
+            let (right, bottom) = (px(right, width).max(x + 1), px(bottom, height).max(y + 1));
+            *image = image::imageops::crop_imm(image, x, y, right - x, bottom - y).to_image();
+        }
+        Ok(())
     }
 }
 
