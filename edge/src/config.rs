@@ -68,6 +68,8 @@ pub struct ModelsConfig {
     pub faces: Option<String>,
     /// Model id for face embeddings.
     pub embedding: Option<String>,
+    /// Model id for finding rows of text, where plates may be.
+    pub plate_rows: Option<String>,
 }
 
 /// `[[camera]]`

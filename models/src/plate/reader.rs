@@ -114,15 +114,16 @@ struct Place {
 }
 
 impl PlateReader {
-    /// Opens the models.
+    /// Opens the models: the finder of rows with this id, or the default one.
     pub fn open(
         store: &Store,
         manifest: &Manifest,
+        rows: Option<&str>,
         threads: usize,
         options: PlateReaderOptions,
     ) -> Result<Self, ModelError> {
         Ok(Self {
-            finder: RowsFinder::open(store, manifest, None, threads)?,
+            finder: RowsFinder::open(store, manifest, rows, threads)?,
             whole: WholeReader::open(store, manifest, None, threads)?,
             options,
             rows: Vec::new(),
