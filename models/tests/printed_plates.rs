@@ -36,7 +36,7 @@ const EACH: u64 = 2;
 
 fn reader() -> Option<PlateReader> {
     let store = here::store();
-    if !store.file("ppocr-det.onnx").is_file() {
+    if !store.file("ppocr-det-u8.onnx").is_file() {
         println!("skipped: no models in {}; run `make models`", store.root().display());
         return None;
     }
