@@ -72,6 +72,8 @@ pub struct ModelsConfig {
     pub faces: Option<String>,
     /// Model id for face embeddings.
     pub embedding: Option<String>,
+    /// Model id for finding rows of text, where plates may be.
+    pub plate_rows: Option<String>,
 }
 
 const UNSEEN: &str = "lies outside the camera's region; nothing of it would be seen";

@@ -60,6 +60,7 @@ impl Precision {
             objects: full(Job::Objects, &config.objects)?,
             faces: full(Job::Faces, &config.faces)?,
             embedding: full(Job::Embedding, &config.embedding)?,
+            plate_rows: full(Job::PlateRows, &config.plate_rows)?,
         })
     }
 }
@@ -91,9 +92,10 @@ impl Nets {
             let embedder = FaceEmbedder::open(store, manifest, config.embedding.as_deref(), threads)?;
             Ok::<_, ModelError>((detector, embedder))
         });
-        let plates = needs
-            .plates
-            .then(|| PlateReader::open(store, manifest, threads, PlateReaderOptions::default()));
+        let plates = needs.plates.then(|| {
+            let rows = config.plate_rows.as_deref();
+            PlateReader::open(store, manifest, rows, threads, PlateReaderOptions::default())
+        });
         Ok(Self {
             objects: objects.transpose()?,
             faces: faces.transpose()?,

@@ -2,9 +2,9 @@
 
 use crate::calibrate;
 use crate::fetch::{self, Condition};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, sha256_of_bytes};
 use crate::store::Store;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ enum Command {
     Fetch,
     /// Compares every file of the store with the manifest.
     Verify,
-    /// Measures the ranges by which a detector of objects is made one of 8 bits, on pictures of a folder.
+    /// Measures the ranges by which a detector of objects or of text is made one of 8 bits, on pictures of a folder.
     Calibrate {
         /// The model.
         #[arg(long)]
@@ -36,6 +36,9 @@ enum Command {
         /// Where the ranges go.
         #[arg(long)]
         out: PathBuf,
+        /// Where the network of 8 bits that they make goes, to try it.
+        #[arg(long)]
+        made: Option<PathBuf>,
     },
     /// Says which models there are, from which package, under which licence.
     List,
@@ -68,14 +71,24 @@ fn run(cli: &Cli) -> Result<()> {
             Ok(())
         }
         Command::Verify => verify(&store, &manifest),
-        Command::Calibrate { model, pictures, out } => {
-            let ranges = calibrate::measure(&store, &manifest, model.as_deref(), pictures)?;
-            calibrate::write(&ranges, out)?;
+        Command::Calibrate {
+            model,
+            pictures,
+            out,
+            made,
+        } => {
+            let measured = calibrate::measure(&store, &manifest, model.as_deref(), pictures)?;
+            calibrate::write(&measured, out)?;
+            if let Some(made) = made {
+                std::fs::write(made, &measured.eight_bit)
+                    .with_context(|| format!("`{}` cannot be written", made.display()))?;
+            }
             println!(
-                "{}: {} ranges of {} pictures",
+                "{}: {} ranges of {} pictures; the network of 8 bits has sha256 {}",
                 out.display(),
-                ranges.ranges.len(),
-                ranges.pictures
+                measured.ranges.len(),
+                measured.pictures,
+                sha256_of_bytes(&measured.eight_bit)
             );
             Ok(())
         }

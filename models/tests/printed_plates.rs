@@ -36,12 +36,12 @@ const EACH: u64 = 2;
 
 fn reader() -> Option<PlateReader> {
     let store = here::store();
-    if !store.file("ppocr-det.onnx").is_file() {
+    if !store.file("ppocr-det-u8.onnx").is_file() {
         println!("skipped: no models in {}; run `make models`", store.root().display());
         return None;
     }
     let manifest = Manifest::load(None).expect("the built-in manifest is right");
-    Some(PlateReader::open(&store, &manifest, 1, PlateReaderOptions::default()).expect("the reader opens"))
+    Some(PlateReader::open(&store, &manifest, None, 1, PlateReaderOptions::default()).expect("the reader opens"))
 }
 
 /// Numbers that look random and are the same on every machine.

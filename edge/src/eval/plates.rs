@@ -5,6 +5,8 @@
 
 use super::plate_truth::{Groups, Truth, read_truth};
 use super::table::folder_there;
+use crate::config::ModelsConfig;
+use crate::nets::Precision;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -27,6 +29,9 @@ pub struct PlatesArgs {
     /// A site's own manifest of models.
     #[arg(long)]
     pub models: Option<PathBuf>,
+    /// Which form of the models runs.
+    #[arg(long, value_enum, default_value_t = Precision::Default)]
+    pub precision: Precision,
     /// Say on standard error which plates were missed or read falsely.
     #[arg(long)]
     pub detail: bool,
@@ -48,7 +53,14 @@ pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
     let truth = read_truth(&args.truth, &args.images)?;
     let store = Store::locate();
     let manifest = Manifest::load(args.models.as_deref())?;
-    let mut reader = PlateReader::open(&store, &manifest, args.threads, PlateReaderOptions::default())?;
+    let rows = args.precision.apply(&manifest, &ModelsConfig::default())?.plate_rows;
+    let mut reader = PlateReader::open(
+        &store,
+        &manifest,
+        rows.as_deref(),
+        args.threads,
+        PlateReaderOptions::default(),
+    )?;
     let (mut score, mut times_ms, mut refused) = (Score::default(), Vec::new(), 0);
     let mut groups = Groups::default();
     let mut found = Vec::new();

@@ -5,6 +5,7 @@ pub mod centerface;
 pub mod dlib;
 pub mod nanodet;
 pub mod onnx;
+pub mod ppocr;
 pub mod quantise;
 pub mod tfjs;
 
@@ -22,10 +23,13 @@ pub enum Conversion {
     Nanodet,
     /// The same in 8 bits, by ranges that are part of the program.
     NanodetU8,
+    /// [`ppocr::prepare`] of one member, in 8 bits, by ranges that are part of the program.
+    PpocrDetU8,
 }
 
-/// Made by `vong-models calibrate`.
+// Made by `vong-models calibrate`.
 const NANODET_RANGES: &str = include_str!("../../calibration/nanodet-g-416.txt");
+const PPOCR_DET_RANGES: &str = include_str!("../../calibration/ppocr-det.txt");
 
 impl Conversion {
     /// Makes the file of the members, in the order in which the manifest names them.
@@ -39,6 +43,9 @@ impl Conversion {
             (Self::Nanodet, [json, bytes]) => nanodet::convert(json, bytes),
             (Self::NanodetU8, [json, bytes]) => {
                 quantise::quantise(&nanodet::convert(json, bytes)?, &quantise::read_ranges(NANODET_RANGES)?)
+            }
+            (Self::PpocrDetU8, [file]) => {
+                quantise::quantise(&ppocr::prepare(file)?, &quantise::read_ranges(PPOCR_DET_RANGES)?)
             }
             _ => anyhow::bail!("{self:?} is not made of {} members", members.len()),
         }

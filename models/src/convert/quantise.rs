@@ -1,7 +1,8 @@
 //! A network of 32-bit floats to one of 8 bits: weights per filter, values in between by ranges that were measured
 //! (static quantisation, in the form of pairs QuantizeLinear and DequantizeLinear, which ONNX Runtime fuses).
 //!
-//! Invariant: the same network and the same ranges give the same bytes. What has no range stays as it is.
+//! Invariant: the same network and the same ranges give the same bytes. What has no range stays as it is, so the table of
+//! ranges says what is of 8 bits.
 
 use super::onnx::{Attribute, Graph, INT8, INT32, ModelProto, Node, Tensor, UINT8, ValueInfo};
 use anyhow::{Context, Result, ensure};
@@ -41,7 +42,10 @@ pub fn read_ranges(text: &str) -> Result<Ranges> {
     Ok(ranges)
 }
 
-/// Names of the tensors that should have a range: what goes in, and what comes out of operations that work in 8 bits,
+/// A GELU is near `x * sigmoid(1.702 x)` (Hendrycks and Gimpel 2016): to less than a step of its 8 bits, and made by looking up.
+const GELU_SLOPE: f32 = 1.702;
+
+/// Names of the tensors of a detector that should have a range: what goes in, and what comes out of operations that work in 8 bits,
 /// but for convolutions that make the network's outputs.
 ///
 /// # Errors
@@ -69,11 +73,16 @@ pub fn measured(file: &[u8]) -> Result<Vec<String>> {
 pub fn with_outputs(file: &[u8], names: &[String]) -> Result<Vec<u8>> {
     let mut model = ModelProto::decode(file).context("it is no ONNX model")?;
     let graph = model.graph.as_mut().context("it has no graph")?;
-    let dims = [Ok(1), Err("c"), Err("h"), Err("w")];
+    // What bears one name is one size: each tensor has its own.
+    let free = |name: &String| {
+        let sides = ["c", "h", "w"].map(|side| format!("{name}/{side}"));
+        let [c, h, w] = sides.each_ref().map(String::as_str);
+        ValueInfo::floats(name, &[Ok(1), Err(c), Err(h), Err(w)])
+    };
     let further = names
         .iter()
         .filter(|name| graph.input.iter().all(|input| input.name != **name));
-    let further: Vec<ValueInfo> = further.map(|name| ValueInfo::floats(name, &dims)).collect();
+    let further: Vec<ValueInfo> = further.map(free).collect();
     graph.output.extend(further);
     Ok(model.encode_to_vec())
 }
@@ -81,7 +90,7 @@ pub fn with_outputs(file: &[u8], names: &[String]) -> Result<Vec<u8>> {
 /// Makes the network of 8 bits.
 ///
 /// # Errors
-/// When the file is no model, or a range is missing for an operation in the middle.
+/// When the file is no model or its weights are not there.
 pub fn quantise(file: &[u8], ranges: &Ranges) -> Result<Vec<u8>> {
     let mut model = ModelProto::decode(file).context("it is no ONNX model")?;
     let graph = model.graph.take().context("it has no graph")?;
@@ -96,6 +105,8 @@ pub fn quantise(file: &[u8], ranges: &Ranges) -> Result<Vec<u8>> {
             .iter()
             .map(|(name, range)| (name.clone(), step(*range)))
             .collect(),
+        relus: relus(&graph),
+        wide: BTreeSet::new(),
         nodes: Vec::new(),
         tensors: Vec::new(),
         replaced: BTreeSet::new(),
@@ -130,9 +141,24 @@ pub fn quantise(file: &[u8], ranges: &Ranges) -> Result<Vec<u8>> {
     Ok(model.encode_to_vec())
 }
 
-/// Ranges where those of one meaning are one.
+/// What comes out of a Relu, by what goes in, where nobody else reads that: a convolution's 8 bits begin at nought then.
+fn relus(graph: &Graph) -> HashMap<String, String> {
+    let reads = |name: &String| graph.node.iter().filter(|node| node.input.contains(name)).count();
+    let relus = graph.node.iter().filter(|node| node.op_type == "Relu");
+    let lone = relus.filter(|node| reads(&node.input[0]) == 1);
+    lone.map(|node| (node.input[0].clone(), node.output[0].clone()))
+        .collect()
+}
+
+/// Ranges where those of one meaning are one, and those that are known are not measured.
 fn joined(graph: &Graph, ranges: &Ranges) -> Ranges {
     let mut joined = ranges.clone();
+    let gates = graph.node.iter().filter(|node| node.op_type == "HardSigmoid");
+    for gate in gates {
+        joined
+            .entry(gate.output[0].clone())
+            .and_modify(|range| *range = (0.0, 1.0));
+    }
     let groups = graph
         .node
         .iter()
@@ -174,6 +200,9 @@ fn step((least, most): (f32, f32)) -> (f32, u8) {
 struct Network<'g> {
     weights: HashMap<String, &'g Tensor>,
     steps: BTreeMap<String, (f32, u8)>,
+    relus: HashMap<String, String>,
+    /// Tensors with a range that come from operations in floats.
+    wide: BTreeSet<String>,
     nodes: Vec<Node>,
     tensors: Vec<Tensor>,
     /// Weights that are there in 8 bits.
@@ -183,12 +212,23 @@ struct Network<'g> {
 impl Network<'_> {
     fn node(&mut self, node: &Node) -> Result<()> {
         let mut node = node.clone();
-        let eight_bit = EIGHT_BIT.contains(&node.op_type.as_str());
-        if eight_bit && node.op_type == "Conv" && self.steps.contains_key(&node.output[0]) {
-            self.weights_of(&mut node)?;
+        if node.op_type == "Conv" {
+            let end = self.relus.get(&node.output[0]).unwrap_or(&node.output[0]).clone();
+            if self.steps.contains_key(&node.input[0]) && self.steps.contains_key(&end) {
+                self.weights_of(&mut node)?;
+            } else {
+                self.wide.insert(end);
+            }
+        }
+        if node.op_type == "Gelu" && self.steps.contains_key(&node.input[0]) {
+            self.gelu(&node);
+            self.bridge(&node.output[0]);
+            return Ok(());
         }
         for input in &mut node.input {
-            if self.steps.contains_key(input.as_str()) {
+            // What comes in floats is pooled in floats: ONNX Runtime pools bytes slowly where no convolution made them.
+            let pooled = node.op_type == "MaxPool" && self.wide.contains(input);
+            if self.steps.contains_key(input.as_str()) && !pooled {
                 *input = format!("{input}/8");
             }
         }
@@ -198,6 +238,23 @@ impl Network<'_> {
             self.bridge(&output);
         }
         Ok(())
+    }
+
+    /// In 8 bits throughout: the same bytes, read with longer steps, go into the sigmoid.
+    fn gelu(&mut self, node: &Node) {
+        let (input, output) = (&node.input[0], &node.output[0]);
+        let step = self.steps[input].0;
+        let part = |part: &str| format!("{output}/{part}");
+        let longer = self.scalar(Tensor::of_floats(&part("longer"), &[], &[step * GELU_SLOPE]));
+        let share = self.scalar(Tensor::of_floats(&part("share"), &[], &[1.0 / 256.0]));
+        let zero = self.scalar(Tensor::of_bytes(&part("zero"), &[], UINT8, vec![0]));
+        let (steep, gate, few, back) = (part("steep"), part("gate"), part("gate/few"), part("gate/8"));
+        let (bytes, nought) = (format!("{input}/few"), format!("{input}/nought"));
+        self.push("DequantizeLinear", &[&bytes, &longer, &nought], &steep, vec![]);
+        self.push("Sigmoid", &[&steep], &gate, vec![]);
+        self.push("QuantizeLinear", &[&gate, &share, &zero], &few, vec![]);
+        self.push("DequantizeLinear", &[&few, &share, &zero], &back, vec![]);
+        self.push("Mul", &[&format!("{input}/8"), &back], output, vec![]);
     }
 
     /// A tensor with a range goes through 8 bits before anybody reads it.
@@ -213,7 +270,7 @@ impl Network<'_> {
     }
 
     fn weights_of(&mut self, node: &mut Node) -> Result<()> {
-        let input = self.steps.get(&node.input[0]).context("what goes in has no range")?.0;
+        let input = self.steps[&node.input[0]].0;
         let weight = *self.weights.get(&node.input[1]).context("its weights are not there")?;
         let values = weight.floats()?;
         let filters = weight.dims[0].max(1) as usize;

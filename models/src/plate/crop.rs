@@ -24,20 +24,30 @@ pub fn cut(picture: &RgbImage, cutout: &RowBox, width: usize, height: usize, mut
         (picture.height().max(1) - 1) as f32,
     );
     let (stride, raw) = (picture.width() as usize * 3, picture.as_raw());
-    for row in 0..height {
-        for column in 0..width {
-            let mut sum = [0.0; 3];
-            for j in 0..nv {
-                let v = (row as f32 + (j as f32 + 0.5) / nv as f32) * step_v - cutout.height / 2.0;
-                for i in 0..nu {
-                    let u = (column as f32 + (i as f32 + 0.5) / nu as f32) * step_u - cutout.length / 2.0;
-                    let x = (cutout.centre.x + u * cos - v * sin - 0.5).clamp(0.0, last_x);
-                    let y = (cutout.centre.y + u * sin + v * cos - 0.5).clamp(0.0, last_y);
+    // Along the cut and across it, each sample's part of its place in the picture.
+    let along: Vec<(f32, f32)> = (0..width * nu)
+        .map(|k| {
+            let u = ((k / nu) as f32 + ((k % nu) as f32 + 0.5) / nu as f32) * step_u - cutout.length / 2.0;
+            (cutout.centre.x + u * cos, cutout.centre.y + u * sin)
+        })
+        .collect();
+    let across: Vec<(f32, f32)> = (0..height * nv)
+        .map(|k| {
+            let v = ((k / nv) as f32 + ((k % nv) as f32 + 0.5) / nv as f32) * step_v - cutout.height / 2.0;
+            (v * sin, v * cos)
+        })
+        .collect();
+    for (row, across) in across.chunks_exact(nv).enumerate() {
+        for (column, along) in along.chunks_exact(nu).enumerate() {
+            let (mut sum, mut whole) = ([0.0; 3], [0u32; 3]);
+            for &(vs, vc) in across {
+                for &(ux, uy) in along {
+                    let x = (ux - vs - 0.5).clamp(0.0, last_x);
+                    let y = (uy + vc - 0.5).clamp(0.0, last_y);
                     if whole_pixels {
                         let at = (y + 0.5) as usize * stride + (x + 0.5) as usize * 3;
-                        sum.iter_mut()
-                            .zip(&raw[at..at + 3])
-                            .for_each(|(s, &v)| *s += f32::from(v));
+                        let pixel = &raw[at..at + 3];
+                        whole.iter_mut().zip(pixel).for_each(|(s, &v)| *s += u32::from(v));
                         continue;
                     }
                     let (x0, y0) = (x as usize, y as usize);
@@ -51,6 +61,9 @@ pub fn cut(picture: &RgbImage, cutout: &RowBox, width: usize, height: usize, mut
                         *value += top + (bottom - top) * fy;
                     }
                 }
+            }
+            if whole_pixels {
+                sum = whole.map(|s| s as f32);
             }
             put(row * width + column, sum.map(|s| s * share));
         }

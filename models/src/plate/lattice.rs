@@ -62,7 +62,20 @@ struct Prefix {
     number: f32,
     blank: f32,
     symbol: f32,
+    /// What [`Prefix::total`] was when the beam was pruned last.
+    all: f32,
 }
+
+/// Prefixes after a step, found again by what they are.
+struct Front {
+    prefixes: Vec<Prefix>,
+    /// Places in `prefixes` by a hash of key and layouts; `FREE` where there is none.
+    slots: Box<[u16; SLOTS]>,
+}
+
+/// More than twice the prefixes that a step can make: `BEAM` times every symbol and itself.
+const SLOTS: usize = 2048;
+const FREE: u16 = u16::MAX;
 
 impl Prefix {
     fn total(&self) -> f32 {
@@ -136,8 +149,9 @@ impl Grammar {
             number: 0.0,
             blank: 0.0,
             symbol: f32::NEG_INFINITY,
+            all: 0.0,
         };
-        let (mut beam, mut next) = (vec![empty], Vec::with_capacity(256));
+        let (mut beam, mut next) = (vec![empty], Front::new());
         let mut free = 0.0;
         let mut broken = false;
         for (number, row) in lattice.rows.iter().enumerate() {
@@ -150,7 +164,7 @@ impl Grammar {
                 free += step.iter().copied().fold(FLOOR, f32::max);
                 let bent = self.bend(step);
                 self.advance(&beam, &bent, &mut next);
-                std::mem::swap(&mut beam, &mut next);
+                std::mem::swap(&mut beam, &mut next.prefixes);
                 prune(&mut beam);
             }
         }
@@ -224,6 +238,7 @@ impl Grammar {
                     number,
                     blank: joined,
                     symbol: f32::NEG_INFINITY,
+                    all: 0.0,
                 });
             }
             let complete = self.cheapest(prefix.alive, at, 1).is_some();
@@ -238,6 +253,7 @@ impl Grammar {
                 });
             }
         }
+        passed.iter_mut().for_each(|prefix| prefix.all = prefix.total());
         *beam = passed;
     }
 
@@ -248,10 +264,20 @@ impl Grammar {
             & alive
     }
 
-    fn advance(&self, beam: &[Prefix], step: &Step, next: &mut Vec<Prefix>) {
+    fn advance(&self, beam: &[Prefix], step: &Step, next: &mut Front) {
         next.clear();
-        let best = beam.iter().map(Prefix::total).fold(f32::NEG_INFINITY, f32::max);
+        let best = beam.iter().map(|prefix| prefix.all).fold(f32::NEG_INFINITY, f32::max);
         let peak = step.iter().copied().fold(FLOOR, f32::max);
+        let limit = best + peak - BEHIND;
+        // What falls behind after the best prefix does so after every other.
+        let mut open = [(0, 0.0); BLANK];
+        let mut count = 0;
+        for (s, &seen) in step[..BLANK].iter().enumerate() {
+            if best + seen >= limit {
+                open[count] = (s, seen);
+                count += 1;
+            }
+        }
         for prefix in beam {
             let total = log_add(prefix.blank, prefix.symbol);
             let again = if prefix.last < 255 {
@@ -259,21 +285,18 @@ impl Grammar {
             } else {
                 f32::NEG_INFINITY
             };
-            merge(
-                next,
-                Prefix {
-                    blank: total + step[BLANK],
-                    symbol: again,
-                    ..*prefix
-                },
-            );
+            next.merge(Prefix {
+                blank: total + step[BLANK],
+                symbol: again,
+                ..*prefix
+            });
             let at = prefix.marks as usize;
             if at >= LONGEST {
                 continue;
             }
-            for (s, &seen) in step[..BLANK].iter().enumerate() {
+            for &(s, seen) in &open[..count] {
                 let mut alive = prefix.alive & self.allows[at][s];
-                if alive == 0 || prefix.total() + seen < best + peak - BEHIND {
+                if alive == 0 || prefix.all + seen < limit {
                     continue;
                 }
                 let mut penalty = prefix.penalty;
@@ -292,19 +315,17 @@ impl Grammar {
                     continue;
                 }
                 let from = if prefix.last == s as u8 { prefix.blank } else { total };
-                merge(
-                    next,
-                    Prefix {
-                        key: prefix.key << 6 | s as u128,
-                        marks: prefix.marks + 1,
-                        last: s as u8,
-                        alive,
-                        penalty,
-                        number: prefix.number,
-                        blank: f32::NEG_INFINITY,
-                        symbol: from + seen,
-                    },
-                );
+                next.merge(Prefix {
+                    key: prefix.key << 6 | s as u128,
+                    marks: prefix.marks + 1,
+                    last: s as u8,
+                    alive,
+                    penalty,
+                    number: prefix.number,
+                    blank: f32::NEG_INFINITY,
+                    symbol: from + seen,
+                    all: 0.0,
+                });
             }
         }
     }
@@ -317,26 +338,47 @@ impl Prefix {
     }
 }
 
-fn merge(next: &mut Vec<Prefix>, prefix: Prefix) {
-    if prefix.blank == f32::NEG_INFINITY && prefix.symbol == f32::NEG_INFINITY {
-        return;
-    }
-    match next.iter_mut().find(|p| p.key == prefix.key && p.alive == prefix.alive) {
-        Some(same) => {
-            same.blank = log_add(same.blank, prefix.blank);
-            same.symbol = log_add(same.symbol, prefix.symbol);
+impl Front {
+    fn new() -> Self {
+        Self {
+            prefixes: Vec::with_capacity(256),
+            slots: Box::new([FREE; SLOTS]),
         }
-        None => next.push(prefix),
+    }
+
+    fn clear(&mut self) {
+        self.prefixes.clear();
+        self.slots.fill(FREE);
+    }
+
+    /// Adds a prefix to the same one that came another way, or as a new one.
+    fn merge(&mut self, prefix: Prefix) {
+        if prefix.blank == f32::NEG_INFINITY && prefix.symbol == f32::NEG_INFINITY {
+            return;
+        }
+        let mixed = |set: u128| (set as u64 ^ (set >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = mixed(prefix.key) ^ mixed(prefix.alive).rotate_left(23);
+        let mut slot = (hash >> 40) as usize % SLOTS;
+        while self.slots[slot] != FREE {
+            let same = &mut self.prefixes[usize::from(self.slots[slot])];
+            if same.key == prefix.key && same.alive == prefix.alive {
+                same.blank = log_add(same.blank, prefix.blank);
+                same.symbol = log_add(same.symbol, prefix.symbol);
+                return;
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+        self.slots[slot] = self.prefixes.len() as u16;
+        self.prefixes.push(prefix);
     }
 }
 
 fn prune(beam: &mut Vec<Prefix>) {
-    beam.sort_by(|a, b| b.total().total_cmp(&a.total()));
+    beam.iter_mut().for_each(|prefix| prefix.all = prefix.total());
+    let best = beam.iter().map(|prefix| prefix.all).fold(f32::NEG_INFINITY, f32::max);
+    beam.retain(|prefix| prefix.all > best - BEHIND);
+    beam.sort_by(|a, b| b.all.total_cmp(&a.all));
     beam.truncate(BEAM);
-    let Some(best) = beam.first().map(Prefix::total) else {
-        return;
-    };
-    beam.retain(|p| p.total() > best - BEHIND);
 }
 
 fn spell(mut key: u128) -> String {

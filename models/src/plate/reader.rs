@@ -10,6 +10,7 @@ use super::grammar::Grammar;
 use super::rowbox::RowBox;
 use super::rows::RowsFinder;
 use super::whole::WholeReader;
+use crate::manifest::Job;
 use crate::{BBoxPx, Manifest, ModelError, PointPx, Store};
 use image::RgbImage;
 use vong_wire::PlateColour;
@@ -88,6 +89,8 @@ const SAME_PLACE_IOU: f32 = 0.25;
 /// Finds and reads the plates of a picture. One a thread.
 pub struct PlateReader {
     finder: RowsFinder,
+    /// The model of 32-bit floats that the finder was made of, where it is one of 8 bits.
+    finer: Option<RowsFinder>,
     whole: WholeReader,
     options: PlateReaderOptions,
     rows: Vec<RowBox>,
@@ -105,6 +108,7 @@ struct Patience {
 }
 
 /// A place that may show a plate, with what was seen there.
+#[derive(Clone)]
 struct Place {
     bbox: BBoxPx,
     cut: RowBox,
@@ -114,15 +118,19 @@ struct Place {
 }
 
 impl PlateReader {
-    /// Opens the models.
+    /// Opens the models: the finder of rows with this id, or the default one.
     pub fn open(
         store: &Store,
         manifest: &Manifest,
+        rows: Option<&str>,
         threads: usize,
         options: PlateReaderOptions,
     ) -> Result<Self, ModelError> {
+        let finer = manifest.model(Job::PlateRows, rows)?.eight_bit_of.as_deref();
+        let finer = finer.map(|id| RowsFinder::open(store, manifest, Some(id), threads));
         Ok(Self {
-            finder: RowsFinder::open(store, manifest, None, threads)?,
+            finder: RowsFinder::open(store, manifest, rows, threads)?,
+            finer: finer.transpose()?,
             whole: WholeReader::open(store, manifest, None, threads)?,
             options,
             rows: Vec::new(),
@@ -173,13 +181,34 @@ impl PlateReader {
                 return Ok(());
             }
         }
-        self.finder.find(
-            picture,
-            part,
-            self.options.finder_side,
-            self.options.most_enlarged,
-            rows,
-        )?;
+        let before = self.places.clone();
+        self.search(picture, part, false, rows, cuts)?;
+        // Writing was seen and no plate read: the finder of 8 bits may have drawn its boxes a little askew. What the finer
+        // one shows counts alone then.
+        let none = self.places.iter().all(|place| !self.is_reported(&place.evidence));
+        if none && !rows.is_empty() && self.finer.is_some() {
+            self.places = before;
+            self.search(picture, part, true, rows, cuts)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at what the finder sees, or at what the finer one does, where there is one.
+    fn search(
+        &mut self,
+        picture: &RgbImage,
+        part: BBoxPx,
+        finer: bool,
+        rows: &mut Vec<RowBox>,
+        cuts: &mut Vec<Candidate>,
+    ) -> Result<(), ModelError> {
+        let finder = match &mut self.finer {
+            None if finer => return Ok(()),
+            Some(finest) if finer => finest,
+            _ => &mut self.finder,
+        };
+        let (side, most_enlarged) = (self.options.finder_side, self.options.most_enlarged);
+        finder.find(picture, part, side, most_enlarged, rows)?;
         candidates(rows, cuts);
         let mut left = self.options.most_cuts;
         for candidate in cuts.iter() {

@@ -16,6 +16,14 @@ const RULES: RowRules = RowRules {
     least_px: 2.5,
 };
 
+/// Width and height at which the network sees a part of a picture.
+pub fn seen_size(region: Region, side: f32, most_enlarged: f32) -> (usize, usize) {
+    let (w, h) = (region.width as f32, region.height as f32);
+    let scale = (side / w.max(h)).min(most_enlarged);
+    let grid = |v: f32| (v * scale / 32.0).round().max(1.0) as usize * 32;
+    (grid(w), grid(h))
+}
+
 /// The detector of rows of text (family `ppocr-det`). Input NCHW 1x3xHxW (multiples of 32), output 1x1xHxW probability
 /// of text.
 pub struct RowsFinder {
@@ -60,9 +68,7 @@ impl RowsFinder {
             return Ok(());
         };
         let (w, h) = (region.width as f32, region.height as f32);
-        let scale = (side / w.max(h)).min(most_enlarged);
-        let grid = |v: f32| (v * scale / 32.0).round().max(1.0) as usize * 32;
-        let size = (grid(w), grid(h));
+        let size = seen_size(region, side, most_enlarged);
         let (scaler, normalise) = (&mut self.scaler, &self.normalise);
         let outputs = self.session.run(&[1, 3, size.1, size.0], |input| {
             scaler.place(picture, region, size, size, normalise, input);
