@@ -321,7 +321,9 @@ impl Publisher {
                 self.publish_json(link, Channel::Alert, Delivery::Sure, &alert)
             }
             Draft::Count(mut count) => {
-                count.minute_ms = mended(count.boot, count.minute_ms).div_euclid(60_000) * 60_000;
+                if count.boot == self.boot {
+                    count.minute_ms = self.clock.mend_minute(count.minute_ms);
+                }
                 count.sent_ms = sent_ms;
                 self.publish_json(link, Channel::Count, Delivery::Sure, &count)
             }
