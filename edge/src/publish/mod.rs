@@ -7,14 +7,12 @@ mod endurance_tests;
 mod link;
 #[cfg(test)]
 mod tests;
-mod tls;
 #[cfg(test)]
 mod tls_tests;
 #[cfg(test)]
 mod window_tests;
 
 pub use backoff::Backoff;
-pub use tls::TlsFiles;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use vong_tls::TlsFiles;
 use vong_wire::{
     Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, OutboxHealth, SiteId, State,
     Topic, UnixMs, View, WatchlistBundle,
