@@ -4,6 +4,8 @@
 
 // A global allocator cannot be written without it.
 #![allow(unsafe_code)]
+// Its helpers are tests as well.
+#![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

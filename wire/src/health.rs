@@ -184,7 +184,7 @@ pub struct Health {
     /// The device does not know what time it is: it has no battery for its clock, and no network has told it yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_unsure: bool,
-    /// What is wrong with the device as a whole: [`Trouble::Hangs`].
+    /// What is wrong with the device as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
     /// Stages that made no progress and were restarted, since the start of the device.
