@@ -12,7 +12,7 @@ use vong_wire::Topic;
 /// What the first connection comes to.
 async fn connect(port: u16, tls: TlsFiles) -> (Link, super::link::Events, LinkEvent) {
     let settings = LinkSettings {
-        host: "localhost".into(),
+        host: "127.0.0.1".into(),
         port,
         tls: Some(tls),
         client: unique_client(),

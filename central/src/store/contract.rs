@@ -3,9 +3,7 @@
 
 use super::samples::{alert, batch, crossing, key, names, origin, seeds, state};
 use super::*;
-use vong_wire::{
-    BootId, DeviceId, DeviceStatus, Direction, EntryId, Event, EventBody, LineId, ListId, Severity, State,
-};
+use vong_wire::{DeviceId, DeviceStatus, Direction, Event};
 
 pub(super) use super::samples::{MIDNIGHT_MS, batch_of_ids_made_at, fill, large_batch, mixed_batch, state_record};
 
