@@ -65,7 +65,7 @@ async fn an_office_shows_its_certificate_and_speaks_to_no_broker_of_another_auth
         key: Some(key.clone()),
     };
 
-    // Its own authority: what is sent over one link of it is heard on another.
+    // Its own authority: what is sent over the link is heard on it.
     let (link, mut events, first) = connect(port, files(own.certificate())).await;
     assert!(matches!(first, LinkEvent::Connected), "{first:?}");
     let topic = Topic::parse("vong/v1/park/edge-1/alert").unwrap();
