@@ -27,6 +27,14 @@ pub trait Clock: Send + Sync {
     fn mend(&self, at_ms: UnixMs) -> UnixMs {
         at_ms
     }
+
+    /// The minute as which one of this start is told, by the time at which it began.
+    fn mend_minute(&self, minute_ms: UnixMs) -> UnixMs {
+        match self.mend(minute_ms) {
+            mended if mended == minute_ms => minute_ms,
+            mended => vong_wire::mended_minute(mended),
+        }
+    }
 }
 
 /// The operating system's clock.
@@ -153,6 +161,52 @@ mod tests {
         assert_eq!(hands.zero_ms + 9_000, NOW_MS);
         assert_eq!(hands.mend(early), NOW_MS - 8_000);
         assert_eq!(hands.mend(NOW_MS - 100), NOW_MS - 100, "a plausible time is left alone");
+    }
+
+    struct Learned(Hands);
+
+    impl Clock for Learned {
+        fn now_ms(&self) -> UnixMs {
+            NOW_MS
+        }
+
+        fn mend(&self, at_ms: UnixMs) -> UnixMs {
+            self.0.mend(at_ms)
+        }
+    }
+
+    #[test]
+    fn minutes_from_before_the_clock_was_known_are_told_apart_from_those_after() {
+        const MINUTE_MS: UnixMs = 60_000;
+        // Wherever in its minute a start that thinks it is 1970 learns the time, and wherever that is in the true one.
+        for (learned_after_ms, now_ms) in [
+            (90_000, 0),
+            (90_000, 20_000),
+            (119_999, 59_999),
+            (180_000, 30_000),
+            (1, 1),
+        ] {
+            let now_ms = NOW_MS - NOW_MS % MINUTE_MS + now_ms;
+            let mut hands = Hands {
+                zero_ms: 0,
+                mended_ms: 0,
+            };
+            hands.read(now_ms, learned_after_ms);
+            let clock = Learned(hands);
+            let before = (0..=learned_after_ms / MINUTE_MS).map(|minute| clock.mend_minute(minute * MINUTE_MS));
+            let after = (0..3).map(|minute| clock.mend_minute(now_ms - now_ms % MINUTE_MS + minute * MINUTE_MS));
+            let told: Vec<UnixMs> = before.chain(after).collect();
+            assert!(told.iter().all(|at_ms| at_ms % MINUTE_MS == 0), "{told:?}");
+            assert!(
+                told.windows(2).all(|pair| pair[0] < pair[1]),
+                "{told:?} one is told twice"
+            );
+            let began_ms = now_ms - learned_after_ms;
+            assert!(
+                (0..2 * MINUTE_MS).contains(&(began_ms - told[0])),
+                "{told:?} for {began_ms}"
+            );
+        }
     }
 
     #[test]

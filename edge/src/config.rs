@@ -5,10 +5,10 @@ mod region;
 
 pub use region::Region;
 
-use crate::publish::TlsFiles;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use vong_tls::TlsFiles;
 use vong_wire::{CameraId, DeviceId, LineId, SiteId};
 
 /// Everything in the file.
@@ -257,10 +257,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         let absolute = |file: &mut PathBuf| *file = folder.join(&file);
         absolute(&mut config.device.data);
-        if let Some(tls) = &mut config.broker.tls {
-            absolute(&mut tls.ca);
-            tls.certificate.iter_mut().chain(&mut tls.key).for_each(absolute);
-        }
+        config.broker.tls.iter_mut().for_each(|tls| tls.within(folder));
         config.models.manifest.iter_mut().for_each(absolute);
         config
             .cameras
@@ -315,9 +312,7 @@ impl Config {
         if !(1..=1 << 20).contains(&self.device.outbox_mib) {
             return Some(("[device] outbox_mib".into(), "must be from 1 to 1048576".into()));
         }
-        if let Some(tls) = &self.broker.tls
-            && tls.certificate.is_some() != tls.key.is_some()
-        {
+        if self.broker.tls.as_ref().is_some_and(TlsFiles::is_half) {
             return Some((
                 "[broker.tls]".into(),
                 "name both certificate and key, or neither".into(),

@@ -26,7 +26,7 @@ pub struct PlateHit {
 }
 
 /// Turns what one camera saw into messages.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Decider {
     boot: BootId,
     camera: CameraId,

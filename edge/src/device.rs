@@ -2,17 +2,18 @@
 //! decision is in the outbox before anything acts on it; where the disk refuses it, the camera waits and says so. A
 //! camera that fails, fails alone. Pictures go round between reader and worker: none is copied, none made anew.
 
-use crate::camera::{CameraChain, Lists};
+use crate::camera::{Books, CameraChain, Lists};
 use crate::clock::Clock;
 use crate::config::CameraConfig;
-use crate::nets::Nets;
+use crate::crew::{self, Crew};
 use crate::outbox::{Draft, Outbox};
 use crate::publish::LatestViews;
-use crate::schedule::{Schedule, Work};
+use crate::schedule::Schedule;
 use crate::shed::Shedding;
 use crate::source::{self, FROZEN_AFTER, Frame, Next, SourceOptions, Stillness};
 use crate::telemetry::CameraTelemetry;
-use crate::watchdog::Progress;
+use crate::watchdog::{At, Progress, Restarts, Worker};
+use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,7 +66,10 @@ pub struct CameraSummary {
 pub(crate) struct Camera {
     pub(crate) config: CameraConfig,
     pub(crate) telemetry: Arc<CameraTelemetry>,
-    chain: Mutex<CameraChain>,
+    /// Its stages, unless a worker has them.
+    chain: Mutex<Option<Box<CameraChain>>>,
+    /// As they stood after the last frame that was worked on to its end.
+    books: Mutex<Books>,
     span: Mutex<Span>,
     /// Pictures that were worked on, to be filled again.
     spare: Mutex<Vec<Frame>>,
@@ -80,54 +84,59 @@ struct Span {
 /// What all threads of a device share.
 pub(crate) struct Device {
     pub(crate) cameras: Vec<Camera>,
-    schedule: Schedule<Seen>,
+    pub(crate) schedule: Schedule<Seen>,
     outbox: Arc<Outbox>,
     pub(crate) views: Arc<LatestViews>,
-    lists: Mutex<Arc<Lists>>,
+    pub(crate) lists: Mutex<Arc<Lists>>,
     decided: [AtomicU64; 4],
     pub(crate) progress: Progress,
-    shedding: Shedding,
+    pub(crate) restarts: Restarts,
+    pub(crate) shedding: Shedding,
     runtime: tokio::runtime::Handle,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
+    /// Lets a test hang a stage of a camera.
+    #[cfg(test)]
+    pub(crate) hang: Option<Box<dyn Fn(usize) + Send + Sync>>,
 }
 
 /// A frame, or a cut before it.
-struct Seen {
-    frame: Frame,
-    after_cut: bool,
+pub(crate) struct Seen {
+    pub(crate) frame: Frame,
+    pub(crate) after_cut: bool,
     /// Frames before it that were given up.
-    shed: u32,
-    came: Instant,
+    pub(crate) shed: u32,
+    pub(crate) came: Instant,
 }
 
 /// Runs the camera threads and the workers until all cameras have ended or the device is to stop.
-pub(crate) async fn watch(device: &Arc<Device>, nets: Vec<Nets>, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
-    let detector = nets
-        .first()
-        .and_then(|nets| nets.objects.as_ref())
-        .map(|objects| objects.size());
-    let mut threads = Vec::new();
-    for (index, nets) in nets.into_iter().enumerate() {
-        let device = device.clone();
-        let worker = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(worker.spawn(move || work(&device, index, nets))?);
-    }
+pub(crate) async fn watch(device: &Arc<Device>, crew: Crew, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+    let objects = crew.nets.first().and_then(|nets| nets.objects.as_ref());
+    let detector = objects.map(|objects| objects.size());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let supervised = device.clone();
+    // A thread of its own: a runtime that ends would wait for a task.
+    let supervisor = std::thread::Builder::new().name("supervisor".into());
+    supervisor.spawn(move || drop(tell.send(crew::run(&supervised, crew))))?;
     let mut readers = Vec::new();
     for index in 0..device.cameras.len() {
         let (device, clock) = (device.clone(), clock.clone());
         let reader = std::thread::Builder::new().name(format!("camera-{}", device.cameras[index].config.id));
         readers.push(reader.spawn(move || read(&device, index, detector, clock))?);
     }
-    tokio::task::spawn_blocking(move || {
-        for reader in readers {
-            reader.join().map_err(|_| anyhow::anyhow!("a camera thread panicked"))?;
-        }
-        for thread in threads {
-            thread.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
-        }
-        Ok(())
-    })
-    .await?
+    let reading = tokio::task::spawn_blocking(move || {
+        let joined = readers.into_iter().map(|reader| reader.join());
+        joined.collect::<Result<Vec<()>, _>>()
+    });
+    let reading = async {
+        let read = reading.await?;
+        read.map(drop).map_err(|_| anyhow::anyhow!("a camera thread panicked"))
+    };
+    let working = async { told.await.context("the supervisor panicked")? };
+    let done = tokio::try_join!(reading, working);
+    if done.is_err() {
+        device.stop.cancel();
+    }
+    done.map(drop)
 }
 
 /// Reads one camera until it ends or the device stops.
@@ -206,67 +215,32 @@ fn read(device: &Device, index: usize, detector: Option<[usize; 2]>, clock: Arc<
     }
 }
 
-/// Takes the cameras in turn until the schedule closes.
-fn work(device: &Device, worker: usize, mut nets: Nets) {
-    while let Some((index, work)) = device.schedule.take() {
-        device.progress.begin(worker);
-        let began = Instant::now();
-        let camera = &device.cameras[index];
-        let lists = device.lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut chain = camera.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut arrived = None;
-        let drafts = match work {
-            Work::End => chain.finish(&lists),
-            Work::Frame(Seen {
-                mut frame,
-                after_cut,
-                shed,
-                came,
-            }) => {
-                arrived = Some(came);
-                chain.shed(shed);
-                let mut drafts = if after_cut { chain.finish(&lists) } else { Vec::new() };
-                match chain.frame(&mut frame, &mut nets, &lists) {
-                    Ok(new) => {
-                        camera.telemetry.set_trouble(None);
-                        drafts.extend(new);
-                    }
-                    Err(cause) => {
-                        camera.telemetry.count("frames_failed", 1);
-                        if camera.telemetry.set_trouble(Some(Trouble::ModelFailed)) {
-                            tracing::error!(camera = %camera.config.id, %cause, "a frame could not be worked on");
-                        }
-                    }
-                }
-                if let Some(view) = chain.view(&mut frame) {
-                    device.views.put(view);
-                }
-                camera.note(frame.at_ms);
-                camera.give_back(frame);
-                drafts
-            }
-        };
-        // Waiting for a full disk is not hanging.
-        device.progress.end(worker);
-        device.shedding.worked(began.elapsed());
-        device.keep(drafts, camera);
-        drop(chain);
-        if let Some(came) = arrived {
-            camera.telemetry.decided(came.elapsed());
-        }
-        device.schedule.done(index);
-    }
-}
-
 impl Camera {
-    pub(crate) fn new(config: CameraConfig, telemetry: Arc<CameraTelemetry>, chain: CameraChain) -> Self {
+    pub(crate) fn new(config: CameraConfig, telemetry: Arc<CameraTelemetry>, books: Books) -> Self {
         Self {
+            chain: Mutex::default(),
+            books: Mutex::new(books),
             config,
             telemetry,
-            chain: Mutex::new(chain),
             span: Mutex::default(),
             spare: Mutex::default(),
         }
+    }
+
+    /// Its stages, for a worker whose turn it is; opened anew, with its books, where they were lost.
+    pub(crate) fn take_chain(&self) -> Box<CameraChain> {
+        let chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let anew = || {
+            let books = self.books.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Box::new(CameraChain::new(self.config.clone(), books, self.telemetry.clone()))
+        };
+        chain.unwrap_or_else(anew)
+    }
+
+    /// Gives them back after a turn from which these drafts followed.
+    pub(crate) fn put_back(&self, chain: Box<CameraChain>, drafts: &[Draft]) {
+        chain.keep_books(&mut self.books.lock().unwrap_or_else(PoisonError::into_inner), drafts);
+        *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = Some(chain);
     }
 
     fn spare(&self) -> Frame {
@@ -274,11 +248,11 @@ impl Camera {
         spare.pop().unwrap_or_default()
     }
 
-    fn give_back(&self, frame: Frame) {
+    pub(crate) fn give_back(&self, frame: Frame) {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
     }
 
-    fn note(&self, at_ms: i64) {
+    pub(crate) fn note(&self, at_ms: i64) {
         let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (Instant::now(), at_ms);
         span.first.get_or_insert(now);
@@ -303,8 +277,11 @@ impl Device {
             lists: Mutex::new(Arc::new(lists)),
             decided: Default::default(),
             progress: Progress::new(workers),
+            restarts: Restarts::default(),
             runtime: tokio::runtime::Handle::current(),
             stop,
+            #[cfg(test)]
+            hang: None,
         }
     }
 
@@ -313,14 +290,37 @@ impl Device {
         *self.lists.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(lists);
     }
 
-    /// Writes decisions to the outbox; where the disk refuses them, waits: a decision is never lost.
-    fn keep(&self, drafts: Vec<Draft>, camera: &Camera) {
+    /// A worker hung with a camera: its stages are opened anew, and others may take it.
+    pub(crate) fn begin_anew(&self, index: usize) {
+        let camera = &self.cameras[index];
+        tracing::error!(camera = %camera.config.id, "a stage made no progress; its worker is given up and the camera begins anew");
+        camera.telemetry.restarted(Instant::now());
+        self.schedule.done(index);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn before_work(&self, index: usize) {
+        if let Some(hang) = &self.hang {
+            hang(index);
+        }
+    }
+
+    /// Writes decisions to the outbox; where the disk refuses them, waits: a decision is never lost. To be refused is not to
+    /// hang, but to hear nothing is.
+    pub(crate) fn keep(&self, drafts: &[Draft], index: usize, worker: Worker) {
         if drafts.is_empty() {
             return;
         }
+        let camera = &self.cameras[index];
         let start = Instant::now();
         let mut said = false;
-        while let Err(cause) = self.runtime.block_on(self.outbox.append(drafts.clone())) {
+        loop {
+            self.progress.begin(worker, At::Disk(index));
+            let kept = self.runtime.block_on(self.outbox.append(drafts.to_vec()));
+            self.progress.end(worker);
+            let Err(cause) = kept else {
+                break;
+            };
             if !std::mem::replace(&mut said, true) {
                 tracing::error!(camera = %camera.config.id, %cause, "a decision cannot be kept; this camera waits");
             }
@@ -337,7 +337,7 @@ impl Device {
         camera
             .telemetry
             .count("outbox_wait_us", start.elapsed().as_micros() as u64);
-        for draft in &drafts {
+        for draft in drafts {
             let kind = match draft {
                 Draft::Event(_) => 0,
                 Draft::Alert(_) => 1,

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod count;
+mod crew;
 pub mod decide;
 pub mod device;
 pub mod doctor;

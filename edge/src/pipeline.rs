@@ -1,9 +1,10 @@
 //! The wiring of the appliance, from the cameras to the broker; how the cameras work is in `device`. Invariant: a
 //! decision is in the outbox before anything acts on it.
 
-use crate::camera::{CameraChain, Lists};
+use crate::camera::{Books, Lists};
 use crate::clock::{BootClock, Clock};
 use crate::config::Config;
+use crate::crew::Crew;
 use crate::device::{Camera, Device, Summary, watch};
 use crate::identify::{Gallery, PlateLists};
 use crate::nets::{Needs, Nets};
@@ -11,14 +12,14 @@ use crate::outbox::Outbox;
 use crate::publish::Publisher;
 use crate::sync::Watchlists;
 use crate::telemetry::{CameraTelemetry, rss_mib};
-use crate::watchdog::{HANGS_AFTER, Notify};
+use crate::watchdog::{Notify, Patience};
 use anyhow::Context;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vong_models::{Manifest, Store};
-use vong_wire::{BootId, Health, WatchlistBundle};
+use vong_wire::{BootId, Health, Trouble, WatchlistBundle};
 
 /// How long `run --once` waits for central to commit what was seen.
 const DRAIN_WITHIN: Duration = Duration::from_secs(60);
@@ -33,9 +34,9 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         .workers
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let needs = Needs::of(&config);
-    let nets = (0..workers)
-        .map(|_| Nets::open(&store, &manifest, &config.models, needs, 1))
-        .collect::<Result<Vec<_>, _>>()?;
+    let models = config.models.clone();
+    let open = move || -> anyhow::Result<Nets> { Ok(Nets::open(&store, &manifest, &models, needs, 1)?) };
+    let nets = (0..workers).map(|_| open()).collect::<anyhow::Result<Vec<_>>>()?;
     let embedding = nets[0]
         .faces
         .as_ref()
@@ -49,12 +50,12 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     let mut cameras = Vec::new();
     for camera in &config.cameras {
         let telemetry = Arc::new(CameraTelemetry::new(camera.id.clone()));
-        let mut chain = CameraChain::new(camera.clone(), boot, telemetry.clone());
+        let mut books = Books::new(camera, boot);
         for line in &camera.lines {
             let totals = outbox.totals(&camera.id, &line.id, clock.now_ms()).await?;
-            chain.show_totals(&line.id, totals.entered, totals.left);
+            books.show_totals(&line.id, totals.entered, totals.left);
         }
-        cameras.push(Camera::new(camera.clone(), telemetry, chain));
+        cameras.push(Camera::new(camera.clone(), telemetry, books));
     }
     let lists = prepare(&watchlists.current(), embedding.as_ref());
     let device = Arc::new(Device::new(cameras, outbox.clone(), lists, workers, stop.clone()));
@@ -81,8 +82,14 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     let publishing = tokio::spawn(keep_publishing(publisher));
     let syncing = tokio::spawn(take_bundles(incoming, watchlists, device.clone(), embedding));
 
-    let watching = tokio::spawn(keep_alive(device.clone(), Notify::from_environment()));
-    watch(&device, nets, clock).await?;
+    let notify = Notify::from_environment();
+    let watching = tokio::spawn(keep_alive(device.clone(), notify, publishing.abort_handle()));
+    let crew = Crew {
+        nets,
+        open: Arc::new(open),
+        patience: Patience::default(),
+    };
+    watch(&device, crew, clock).await?;
     watching.abort();
 
     if once {
@@ -102,25 +109,26 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     Ok(summary)
 }
 
-/// Tells systemd that all is well while every worker comes back from its frames; ends never.
-async fn keep_alive(device: Arc<Device>, notify: Notify) {
+/// Between two looks at whether all is well, where systemd does not ask.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Tells systemd that all is well while the box can mend itself and the publisher is there; ends never.
+async fn keep_alive(device: Arc<Device>, notify: Notify, publisher: tokio::task::AbortHandle) {
     notify.ready();
-    let mut every = tokio::time::interval(notify.every().unwrap_or(HANGS_AFTER / 2));
+    let mut every = tokio::time::interval(notify.every().unwrap_or(LOOK));
     let mut said = false;
     loop {
         every.tick().await;
-        match device.progress.hanging(HANGS_AFTER) {
-            None => {
-                notify.alive();
-                said = false;
-            }
-            Some(worker) if !std::mem::replace(&mut said, true) => {
-                tracing::error!(
-                    worker,
-                    "a worker hangs in a frame; systemd will start this program anew"
-                );
-            }
-            Some(_) => {}
+        let degraded = device.restarts.degraded(Instant::now());
+        if !degraded && !publisher.is_finished() {
+            notify.alive();
+            said = false;
+        } else if !std::mem::replace(&mut said, true) {
+            let what = match degraded {
+                true => "stages hang and restarting them does not help",
+                false => "the publisher has ended",
+            };
+            tracing::error!("{what}; systemd will start this program anew");
         }
     }
 }
@@ -175,14 +183,25 @@ fn health_report(
     clock: Arc<dyn Clock>,
     data: std::path::PathBuf,
 ) -> crate::publish::HealthReport {
-    Box::new(move |outbox_depth, outbox| Health {
-        boot,
-        at_ms: clock.now_ms(),
-        clock_unsure: clock.is_unsure(),
-        cameras: device.cameras.iter().map(|camera| camera.telemetry.drain()).collect(),
-        outbox_depth,
-        outbox: Some(outbox),
-        disk_free_mib: crate::telemetry::disk_free_mib(&data),
-        rss_mib: rss_mib(),
+    Box::new(move |outbox_depth, outbox| {
+        let (trouble, restarts) = health_of(&device);
+        Health {
+            boot,
+            at_ms: clock.now_ms(),
+            clock_unsure: clock.is_unsure(),
+            trouble,
+            restarts,
+            cameras: device.cameras.iter().map(|camera| camera.telemetry.drain()).collect(),
+            outbox_depth,
+            outbox: Some(outbox),
+            disk_free_mib: crate::telemetry::disk_free_mib(&data),
+            rss_mib: rss_mib(),
+        }
     })
+}
+
+/// What is wrong with the device as a whole, and how often a stage was restarted.
+pub(crate) fn health_of(device: &Device) -> (Option<Trouble>, u64) {
+    let degraded = device.restarts.degraded(Instant::now());
+    (degraded.then_some(Trouble::Hangs), device.restarts.ever())
 }

@@ -6,6 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use vong_wire::{CameraHealth, CameraId, CameraStatus, StageTime, Trouble};
 
+/// For how long a camera is said to have been restarted: longer than between two health messages.
+const RESTART_SHOWN: Duration = Duration::from_secs(60);
+
 /// The telemetry of one camera, shared by its source, its workers and the health report.
 #[derive(Debug)]
 pub struct CameraTelemetry {
@@ -19,6 +22,8 @@ struct Inner {
     status: CameraStatus,
     /// What is wrong with the work on its frames.
     trouble: Option<Trouble>,
+    /// When a stage of it hung and was restarted.
+    restarted: Option<Instant>,
     since: Counted,
     ever: Counted,
 }
@@ -82,6 +87,7 @@ impl CameraTelemetry {
         let inner = Inner {
             status: CameraStatus::Starting,
             trouble: None,
+            restarted: None,
             since: Counted::default(),
             ever: Counted::default(),
         };
@@ -150,9 +156,15 @@ impl CameraTelemetry {
         news
     }
 
+    /// A stage of it hung, and the camera begins anew: that is counted and shown for a while, or nobody would see it.
+    pub fn restarted(&self, now: Instant) {
+        self.count("stage_restarts", 1);
+        self.lock().restarted = Some(now);
+    }
+
     /// How the camera is.
     pub fn status(&self) -> CameraStatus {
-        self.lock().status()
+        self.lock().status(Instant::now())
     }
 
     /// Everything since the start of the device.
@@ -170,7 +182,7 @@ impl CameraTelemetry {
         };
         CameraHealth {
             camera: self.camera.clone(),
-            status: inner.status(),
+            status: inner.status(Instant::now()),
             frames: since.frames,
             frames_replaced: since.frames_replaced,
             shed: since.frames_shed,
@@ -194,12 +206,18 @@ impl CameraTelemetry {
 
 impl Inner {
     /// A camera without frames is worse than one whose frames cannot be worked on.
-    fn status(&self) -> CameraStatus {
-        match (&self.status, &self.trouble) {
-            (CameraStatus::Live, Some(trouble)) => CameraStatus::Degraded {
+    fn status(&self, now: Instant) -> CameraStatus {
+        let restarted = self
+            .restarted
+            .filter(|at| now.saturating_duration_since(*at) < RESTART_SHOWN);
+        match (&self.status, &self.trouble, restarted) {
+            (CameraStatus::Live, Some(trouble), _) => CameraStatus::Degraded {
                 reason: trouble.clone(),
             },
-            (status, _) => status.clone(),
+            (CameraStatus::Live, None, Some(_)) => CameraStatus::Degraded {
+                reason: Trouble::Restarted,
+            },
+            (status, ..) => status.clone(),
         }
     }
 
@@ -252,6 +270,26 @@ mod tests {
         telemetry.set_status(CameraStatus::Live);
         telemetry.set_trouble(None);
         assert_eq!(telemetry.status(), CameraStatus::Live);
+    }
+
+    #[test]
+    fn a_restart_is_shown_for_a_minute_and_counted() {
+        let telemetry = CameraTelemetry::new(CameraId::new("gate").unwrap());
+        let now = Instant::now();
+        telemetry.set_status(CameraStatus::Live);
+        telemetry.restarted(now);
+        let degraded = |reason| CameraStatus::Degraded { reason };
+        let shown = |at| telemetry.lock().status(at);
+        assert_eq!(shown(now), degraded(Trouble::Restarted));
+        telemetry.set_trouble(Some(Trouble::DiskRefuses));
+        assert_eq!(
+            shown(now),
+            degraded(Trouble::DiskRefuses),
+            "what is wrong now comes first"
+        );
+        telemetry.set_trouble(None);
+        assert_eq!(shown(now + RESTART_SHOWN), CameraStatus::Live);
+        assert_eq!(telemetry.drain().counters["stage_restarts"], 1);
     }
 
     #[test]

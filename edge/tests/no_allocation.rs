@@ -4,13 +4,15 @@
 
 // A global allocator cannot be written without it.
 #![allow(unsafe_code)]
+// Its helpers are tests as well.
+#![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use vong_edge::camera::{CameraChain, Lists};
+use vong_edge::camera::{Books, CameraChain, Lists};
 use vong_edge::config::{CameraConfig, CountedClass, LineConfig, ModelsConfig};
 use vong_edge::nets::{Needs, Nets};
 use vong_edge::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions};
@@ -99,7 +101,8 @@ fn check(clip: &Path, every_frame: bool, store: &Store, manifest: &Manifest, net
         ..FileOptions::default()
     };
     let mut source = FileSource::open(clip, options).unwrap();
-    let mut chain = CameraChain::new(config, BootId::generate(), telemetry.clone());
+    let mut kept = Books::new(&config, BootId::generate());
+    let mut chain = CameraChain::new(config, kept.clone(), telemetry.clone());
     let (mut frame, lists) = (Frame::default(), Lists::default());
     let (mut loops, mut runs, mut quiet) = (0, 0, 0);
     let mut readers = 0;
@@ -111,6 +114,7 @@ fn check(clip: &Path, every_frame: bool, store: &Store, manifest: &Manifest, net
         let before = asked().0;
         assert!(matches!(source.next(&mut frame).unwrap(), Next::Frame));
         let drafts = chain.frame(&mut frame, nets, &lists).unwrap();
+        chain.keep_books(&mut kept, &drafts);
         let taken = asked().0 - before;
         // A decision is put down in memory of its own.
         if n >= WARM && drafts.is_empty() {

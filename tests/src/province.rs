@@ -158,6 +158,8 @@ impl Edge {
                 boot,
                 at_ms: SystemClock.now_ms(),
                 clock_unsure: false,
+                trouble: None,
+                restarts: 0,
                 cameras: vec![],
                 outbox_depth,
                 outbox: Some(outbox),

@@ -61,7 +61,7 @@ export function device(nowMs, more = {}) {
     version: "0.1.0",
     models: { objects: "nanodet-g-416", embedding: "dlib-resnet" },
     bundle_version: 3,
-    outbox_depth: 0, clock_unsure: false,
+    outbox_depth: 0, clock_unsure: false, trouble: null, restarts: 0,
     cameras: [camera("walkway", nowMs - 900, { lines: [line] }), camera("gate", nowMs - 600), camera("barrier", nowMs - 300)],
     ...more,
   };

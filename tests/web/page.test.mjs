@@ -161,6 +161,8 @@ test("a device that goes offline shows, its pictures grow old and say so", () =>
     await waitFor(async () => (await page.locator(".camera[data-stale]").count()) === 3, "the pictures are not called old");
     await has(page, "#cameras", /Ảnh cũ · 3 phút trước/);
     await shoot(page, "desktop-vi-device-offline");
+    office.push("device", secondDevice(Date.now(), { trouble: "hangs", restarts: 6 }));
+    await has(page, "#devices", /Trạm gác số 2[\s\S]*Bị treo nhiều lần.*it hangs again and again[\s\S]*6 lần khởi động lại/);
     office.push("device", secondDevice(Date.now(), { status: "stopped", since_ms: Date.now() }));
     await has(page, "#devices", /0\/2 hoạt động[\s\S]*Trạm gác số 2\s+Đã dừng/);
     office.push("device", device(Date.now()));

@@ -4,6 +4,14 @@
 use crate::{BootId, CameraId, LineId, UnixMs};
 use serde::{Deserialize, Serialize};
 
+const MINUTE_MS: UnixMs = 60_000;
+
+/// The minute as which one is told that began, by a mended clock, at this time: the last whole one before. The one in which
+/// it began may be told by the same device again, once its clock is known, and of two the second stands in the place of the first.
+pub fn mended_minute(began_ms: UnixMs) -> UnixMs {
+    (began_ms.div_euclid(MINUTE_MS) - 1) * MINUTE_MS
+}
+
 /// One minute of one line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -56,7 +56,7 @@ pub enum CameraStatus {
     Ended,
 }
 
-/// What is wrong with a camera: a code, so that a page names it in the language of whoever reads it, and so that no address
+/// What is wrong with a camera or a device: a code, so that a page names it in the language of whoever reads it, and so that no address
 /// and no password of a camera can travel in it. A reader keeps codes that it does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -86,7 +86,9 @@ pub enum Trouble {
     ModelFailed,
     /// The disk takes no decisions: the camera waits.
     DiskRefuses,
-    /// A stage made no progress again and again and was restarted each time.
+    /// A stage made no progress and was restarted a moment ago.
+    Restarted,
+    /// Stages make no progress again and again, however often they are restarted.
     Hangs,
     /// A code of another version.
     #[serde(untagged)]
@@ -108,6 +110,7 @@ impl fmt::Display for Trouble {
             Self::NoDecoder => "the decoder cannot be started; install the package ffmpeg",
             Self::ModelFailed => "a model failed on its pictures; look at the log of the device",
             Self::DiskRefuses => "the disk takes no decisions; make room or replace it",
+            Self::Restarted => "a stage of it hung and was restarted; if it comes again, look at the log of the device",
             Self::Hangs => "it hangs again and again; look at the log of the device",
             Self::Other(code) => code,
         })
@@ -181,6 +184,12 @@ pub struct Health {
     /// The device does not know what time it is: it has no battery for its clock, and no network has told it yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clock_unsure: bool,
+    /// What is wrong with the device as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
+    /// Stages that made no progress and were restarted, since the start of the device.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub restarts: u64,
     /// Every camera of the device.
     pub cameras: Vec<CameraHealth>,
     /// Messages in the outbox that central has not acknowledged.
@@ -192,4 +201,8 @@ pub struct Health {
     pub disk_free_mib: u64,
     /// Resident memory, MiB.
     pub rss_mib: u64,
+}
+
+fn is_nought(number: &u64) -> bool {
+    *number == 0
 }

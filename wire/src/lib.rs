@@ -15,7 +15,7 @@ pub mod topic;
 pub mod view;
 
 pub use command::{Ack, AckItem, Command, CommandBody};
-pub use count::Count;
+pub use count::{Count, mended_minute};
 pub use event::{
     Alert, AlertCause, Crossing, Direction, Event, EventBody, ObjectClass, PlateColour, PlateMatch, PlateSeen,
     Recognition, Severity,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use vong_wire::{
     AckItem, Alert, AlertCause, Channel, Count, Event, EventBody, EventId, Health, PLAUSIBLE_MS, PlateSeen, State,
-    Topic, UnixMs, View,
+    Topic, UnixMs, View, mended_minute,
 };
 
 /// Longest JSON of a message; an event has some 500 bytes.
@@ -167,7 +167,11 @@ fn understand(
             Ok(kept(Record::Alert(origin.clone(), alert, live), item))
         }
         Channel::Count => {
-            let count: Count = json(payload).and_then(sane_count).map_err(|fault| (fault, legible()))?;
+            let mended = |mut count: Count| {
+                mend_minute(&mut count, context.received_ms);
+                sane_count(count)
+            };
+            let count: Count = json(payload).and_then(mended).map_err(|fault| (fault, legible()))?;
             let item = AckItem {
                 seq: count.seq,
                 id: None,
@@ -273,6 +277,15 @@ fn mend_times(camera_time_ms: &mut UnixMs, sent_ms: &mut UnixMs, received_ms: Un
     }
 }
 
+/// The same for a count. Its epoch is left as it is: nothing is told by it, the totals only stand and fall with it.
+fn mend_minute(count: &mut Count, received_ms: UnixMs) {
+    let told_ms = count.minute_ms;
+    mend_times(&mut count.minute_ms, &mut count.sent_ms, received_ms);
+    if count.minute_ms != told_ms {
+        count.minute_ms = mended_minute(count.minute_ms);
+    }
+}
+
 fn sane_event(event: Event) -> Result<Event, Fault> {
     time("camera_time_ms", event.camera_time_ms)?;
     time("sent_ms", event.sent_ms)?;
@@ -315,7 +328,10 @@ fn sane_alert(alert: Alert) -> Result<Alert, Fault> {
 
 fn sane_count(count: Count) -> Result<Count, Fault> {
     time("minute_ms", count.minute_ms)?;
-    time("epoch_ms", count.epoch_ms)?;
+    // It may be older than time: a box without a battery may begin before 1970.
+    if count.epoch_ms.abs() >= LATEST_MS {
+        return Err(format!("epoch_ms is {}, out of all time", count.epoch_ms));
+    }
     within("coverage", count.coverage, 0.0, 1.0)?;
     for (field, deviation) in [("in_sd", count.in_sd), ("out_sd", count.out_sd)] {
         within(field, deviation.unwrap_or(0.0), 0.0, 1e6)?;
@@ -360,5 +376,42 @@ mod tests {
         check(NOW_MS - 70_000, NOW_MS - 60_000, (NOW_MS - 70_000, NOW_MS - 60_000));
         check(9_000, NOW_MS, (9_000, NOW_MS));
         check(NOW_MS, 9_000, (NOW_MS, 9_000));
+    }
+
+    #[test]
+    fn minutes_of_a_device_that_does_not_know_them_are_told_by_the_offices_clock() {
+        const NOW_MS: UnixMs = PLAUSIBLE_MS + 1_000_000;
+        let taken = |minute_ms: UnixMs, sent_ms: UnixMs, received_ms: UnixMs| {
+            let count = serde_json::json!({
+                "seq": 1, "boot": uuid::Uuid::nil(), "camera": "gate", "line": "main", "minute_ms": minute_ms, "in": 2,
+                "out": 0, "epoch_ms": 60_000, "total_in": 2, "total_out": 0, "coverage": 1.0, "sent_ms": sent_ms,
+            });
+            let context = Context {
+                directory: &Directory::default(),
+                received_ms,
+                alarm_limit_ms: 0,
+            };
+            let payload = bytes::Bytes::from(count.to_string());
+            match take("vong/v1/park/edge-1/count", &payload, None, &context).record {
+                Record::Count(_, count) => count,
+                other => panic!("{other:?}"),
+            }
+        };
+        // Told 70 s after it began, by a box that thinks it is 1970: in the whole minute before the one in which it began.
+        let first = taken(120_000, 190_000, NOW_MS);
+        assert_eq!(
+            (first.minute_ms, first.sent_ms),
+            (mended_minute(NOW_MS - 70_000), NOW_MS)
+        );
+        assert_eq!(first.minute_ms % 60_000, 0);
+        let began_before = NOW_MS - 70_000 - first.minute_ms;
+        assert!((60_000..120_000).contains(&began_before), "{began_before}");
+        assert_eq!(first.epoch_ms, 60_000, "by it the totals are told apart");
+        // The next one is the next minute, whenever it comes; a known clock is believed.
+        for (sent_ms, received_ms) in [(190_000, NOW_MS), (250_000, NOW_MS + 60_000)] {
+            assert_eq!(taken(180_000, sent_ms, received_ms).minute_ms, first.minute_ms + 60_000);
+        }
+        let known = NOW_MS - NOW_MS % 60_000 - 120_000;
+        assert_eq!(taken(known, NOW_MS, NOW_MS).minute_ms, known);
     }
 }

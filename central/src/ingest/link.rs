@@ -2,7 +2,6 @@
 //! it had not acknowledged is still in the outboxes. A message of QoS 1 is acknowledged only through its [`Receipt`],
 //! and in the order in which it came: `rumqttd` drops a client that acknowledges out of order.
 
-use super::tls::{self, TlsFiles};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Packet, Publish};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
@@ -10,6 +9,7 @@ use rumqttc::{TlsConfiguration, Transport};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use vong_tls::TlsFiles;
 use vong_wire::topic::FROM_DEVICES;
 use vong_wire::{MAX_PACKET_BYTES, Topic};
 
@@ -20,6 +20,8 @@ const QUEUE_BEYOND: usize = 56;
 const FLEETING_QUEUE: usize = 64;
 const REQUESTS: usize = 2_048;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Where the files for TLS are named.
+const TLS_SECTION: &str = "[broker.outside.tls]";
 
 /// Which messages a link takes. Offices with a broker outside hold two links: after an outage what is stored in the outboxes
 /// stands in a long queue at the broker, and an alarm must not stand behind it.
@@ -135,14 +137,14 @@ impl Link {
         if let Some((user, password)) = &settings.login {
             options.set_credentials(user, password);
         }
-        let refused = match settings.tls.as_ref().map(tls::client).transpose() {
-            Ok(None) => None,
+        let mut refused = None;
+        match vong_tls::client(settings.tls.as_ref(), TLS_SECTION) {
+            Ok(None) => {}
             Ok(Some(tls)) => {
                 options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
-                None
             }
-            Err(cause) => Some(cause.to_string()),
-        };
+            Err(cause) => refused = Some(cause.to_string()),
+        }
         let (client, event_loop) = AsyncClient::new(options, REQUESTS);
         let (sender, events) = mpsc::channel(usize::from(settings.most_at_once) + QUEUE_BEYOND);
         let (fleeting_sender, fleeting) = mpsc::channel(FLEETING_QUEUE);
@@ -258,6 +260,9 @@ fn message(publish: &Publish) -> Message {
 }
 
 fn in_words(cause: &ConnectionError) -> String {
+    if let Some(told) = vong_tls::distrust(cause, TLS_SECTION) {
+        return told;
+    }
     match cause {
         ConnectionError::Io(cause) => cause.to_string(),
         ConnectionError::Timeout(_) => "no answer in time".into(),

@@ -7,7 +7,8 @@ mod decode;
 mod intake;
 mod link;
 mod measure;
-mod tls;
+#[cfg(test)]
+mod tls_tests;
 
 use crate::config::{Broker, Config, OutsideConfig};
 use crate::domain::now_ms;
@@ -24,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use vong_wire::{Channel, Command, CommandBody, DeviceStatus, Topic, WatchlistBundle};
 
 pub use measure::{IngestFigures, measure_ingest};
-pub use tls::TlsFiles;
 
 /// Unacknowledged messages that the broker inside may send: `rumqttd` 0.20 sends no more than 100 anyway.
 const INSIDE_AT_ONCE: u16 = 200;

@@ -69,6 +69,10 @@ pub struct Device {
     pub outbox_depth: Option<u64>,
     /// It does not know what time it is.
     pub clock_unsure: bool,
+    /// What is wrong with it as a whole: a code as those of cameras.
+    pub trouble: Option<String>,
+    /// Stages that hung and were restarted, since its start.
+    pub restarts: u64,
     /// Its cameras.
     pub cameras: Vec<Camera>,
 }

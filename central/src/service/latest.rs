@@ -133,6 +133,8 @@ mod tests {
             boot,
             at_ms,
             clock_unsure: false,
+            trouble: None,
+            restarts: 0,
             cameras: vec![camera],
             outbox_depth: 0,
             outbox: None,

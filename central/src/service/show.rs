@@ -147,6 +147,11 @@ impl Service {
             bundle_version: row.bundle_version,
             outbox_depth: health.as_ref().map(|latest| latest.health.outbox_depth),
             clock_unsure: health.as_ref().is_some_and(|latest| latest.health.clock_unsure),
+            trouble: health
+                .as_ref()
+                .filter(|_| status == DeviceStatus::Online)
+                .and_then(|latest| latest.health.trouble.as_ref().map(code)),
+            restarts: health.as_ref().map_or(0, |latest| latest.health.restarts),
             cameras: cameras
                 .map(|camera| self.show_camera(row, status, &camera, today))
                 .collect(),

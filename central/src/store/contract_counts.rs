@@ -1,6 +1,6 @@
 //! What every store must do with the minutes of lines: keep the later telling of each, add up their coverage and doubts.
 
-use super::contract::{MIDNIGHT_MS, batch, count, key, origin};
+use super::samples::{MIDNIGHT_MS, batch, count, key, origin};
 use super::{Outcome, Record, Store, Variances};
 use vong_wire::{BootId, Count, UnixMs};
 

@@ -14,6 +14,8 @@ mod fault;
 mod group;
 mod postgres;
 mod records;
+#[cfg(test)]
+mod samples;
 // The modules below `shared` are compiled once for each database, against its own names for a row, a connection and a
 // transaction: sqlx is generic over databases only at the price of bounds longer than the queries.
 #[allow(clippy::duplicate_mod)]

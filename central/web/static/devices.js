@@ -1,7 +1,7 @@
 // The panel of devices: which are there, which are not, since when. Those that need a person stand first.
 
 import { el, icon, listOf, setAttribute, setText } from "./dom.js";
-import { duration, moment, named, t, whole } from "./words.js";
+import { duration, moment, named, t, trouble, whole } from "./words.js";
 
 const MARKS = { online: "ok", offline: "bad", stopped: "stop", never: "none" };
 const URGENCY = ["offline", "stopped", "never", "online"];
@@ -44,7 +44,8 @@ export function devicesPanel(panel, aside) {
 function makeRow() {
   const made = { mark: el("span", { class: "state-mark" }), name: el("h3"), status: el("b"), since: el("span") };
   made.more = el("p", { class: "more-of" });
-  const words = el("div", {}, made.name, el("p", { class: "status" }, made.status, " ", made.since), made.more);
+  made.trouble = el("p", { class: "trouble" });
+  const words = el("div", {}, made.name, el("p", { class: "status" }, made.status, " ", made.since), made.trouble, made.more);
   made.root = el("article", { class: "device" }, made.mark, words);
   return made;
 }
@@ -55,10 +56,13 @@ function fill(row, device, nowMs) {
   setAttribute(row.root, "data-status", status);
   setText(row.name, named(device.name, device.device));
   setText(row.status, t(status));
+  setAttribute(row.root, "data-trouble", device.trouble ? "yes" : "no");
+  setText(row.trouble, device.trouble ? trouble(device.trouble) : "");
   const more = [named(device.site_name, device.site), t("camerasOf", listOf(device.cameras).length)];
   if (device.known === false) more.push(t("notEntered"));
   if (device.outbox_depth > FEW_WAITING) more.push(t("waiting", whole(device.outbox_depth)));
   if (device.clock_unsure) more.push(t("clockUnsure"));
+  if (device.restarts > 0) more.push(t("restarts", device.restarts));
   if (device.version) more.push(device.version);
   setText(row.more, more.join(" · "));
   since(row, device, nowMs);

@@ -88,6 +88,7 @@ export const WORDS = {
     onlineDevices: (online, all) => `${online}/${all} hoạt động`,
     notEntered: "Chưa khai báo",
     clockUnsure: "Đồng hồ chưa đúng giờ",
+    restarts: (n) => `${n} lần khởi động lại khâu bị treo`,
     waiting: (count) => `${count} tin chờ gửi`,
     camerasOf: (count) => `${count} camera`,
     quarantineShow: (count) => `${count} tin không đọc được`,
@@ -189,6 +190,7 @@ export const WORDS = {
     onlineDevices: (online, all) => `${online}/${all} online`,
     notEntered: "Not entered",
     clockUnsure: "Clock not set yet",
+    restarts: (n) => `${n} hung ${n === 1 ? "stage" : "stages"} restarted`,
     waiting: (count) => `${count} waiting to be sent`,
     camerasOf: (count) => `${count} ${count === 1 ? "camera" : "cameras"}`,
     quarantineShow: (count) => `${count} unreadable messages`,
@@ -206,7 +208,7 @@ export const WORDS = {
   },
 };
 
-/** What is wrong with a camera, by its code: in Vietnamese, and in English beside it. */
+/** What is wrong with a camera or a device, by its code: in Vietnamese, and in English beside it. */
 export const TROUBLES = {
   unreachable: ["Không kết nối được camera: kiểm tra dây mạng và địa chỉ", "nobody answers at its address"],
   wrong_password: ["Sai tên hoặc mật khẩu của camera", "wrong user or password"],
@@ -220,7 +222,8 @@ export const TROUBLES = {
   no_decoder: ["Thiết bị thiếu chương trình giải mã (ffmpeg)", "the decoder cannot be started"],
   model_failed: ["Lỗi khi phân tích hình", "a model fails on its pictures"],
   disk_refuses: ["Ổ đĩa của thiết bị đầy hoặc hỏng: camera đang chờ", "the disk takes no decisions"],
-  hangs: ["Camera bị treo nhiều lần và được khởi động lại", "it hangs again and again"],
+  restarted: ["Một khâu xử lý bị treo, vừa được khởi động lại", "a stage hung and was just restarted"],
+  hangs: ["Bị treo nhiều lần dù đã khởi động lại: xem nhật ký của thiết bị", "it hangs again and again"],
   other: ["Lỗi khác: xem nhật ký của thiết bị", "another fault; see the log of the device"],
 };
 

@@ -2,13 +2,15 @@
 //! Invariant: a frame that nobody looked at in time is counted as such.
 
 use super::pipeline::{PipelineArgs, stages};
-use crate::camera::CameraChain;
+use crate::camera::Books;
 use crate::clock::SystemClock;
+use crate::crew::Crew;
 use crate::device::{Camera, Device, watch};
 use crate::eval::count::round;
 use crate::eval::usage::Usage;
 use crate::outbox::{DEFAULT_LIMIT_BYTES, Outbox};
 use crate::telemetry::{CameraTelemetry, Durations};
+use crate::watchdog::Patience;
 use anyhow::Context;
 use serde_json::json;
 use std::path::PathBuf;
@@ -58,8 +60,8 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     for number in 0..args.cameras {
         let config = args.camera(number)?;
         let telemetry = Arc::new(CameraTelemetry::new(config.id.clone()));
-        let chain = CameraChain::new(config.clone(), boot, telemetry.clone());
-        cameras.push(Camera::new(config, telemetry, chain));
+        let books = Books::new(&config, boot);
+        cameras.push(Camera::new(config, telemetry, books));
     }
     let device = Arc::new(Device::new(
         cameras,
@@ -69,7 +71,13 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         CancellationToken::new(),
     ));
     let (usage, start, inference) = (Usage::now(), Instant::now(), inference_time());
-    watch(&device, nets, Arc::new(SystemClock)).await?;
+    let again = args.clone();
+    let crew = Crew {
+        nets,
+        open: Arc::new(move || Ok(again.open()?.0)),
+        patience: Patience::default(),
+    };
+    watch(&device, crew, Arc::new(SystemClock)).await?;
     let wall_s = start.elapsed().as_secs_f64();
     let spent = usage.until_now();
     let inference_s = (inference_time() - inference).as_secs_f64();

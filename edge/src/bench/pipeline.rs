@@ -3,7 +3,7 @@
 //! same run.
 
 use super::gallery::{normal, unit};
-use crate::camera::{CameraChain, Lists};
+use crate::camera::{Books, CameraChain, Lists};
 use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig, PlatesConfig};
 use crate::eval::count::{Line, line, round};
 use crate::eval::usage::Usage;
@@ -29,7 +29,7 @@ use vong_wire::{
 };
 
 /// What `bench pipeline` takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct PipelineArgs {
     /// The clip.
     #[arg(long)]
@@ -126,7 +126,8 @@ pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         },
         ..FileOptions::default()
     };
-    let mut chain = CameraChain::new(config, BootId::generate(), telemetry.clone());
+    let books = Books::new(&config, BootId::generate());
+    let mut chain = CameraChain::new(config, books, telemetry.clone());
     let (mut frames, mut crossings) = (0_u64, [0_u64; 2]);
     let (usage, start, inference) = (Usage::now(), Instant::now(), inference_time());
     {

@@ -11,14 +11,14 @@ const MINUTE_MS: UnixMs = 60_000;
 const STEPS_BACK: i64 = 5;
 
 /// One direction of a line.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Way {
     number: u32,
     doubt: Doubt,
 }
 
 /// The current minute of a camera's lines.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Minutes {
     boot: BootId,
     camera: CameraId,
@@ -72,6 +72,18 @@ impl Minutes {
     /// So many frames before the next one were given up.
     pub(super) fn shed(&mut self, frames: u32) {
         self.after_shed |= frames > 0;
+    }
+
+    /// Takes over the state of another of the same camera, in the memory that is there.
+    pub(super) fn copy(&mut self, other: &Self) {
+        (self.minute, self.seconds, self.shed) = (other.minute, other.seconds, other.shed);
+        self.after_shed = other.after_shed;
+        for (line, crossed) in &other.crossed {
+            match self.crossed.get_mut(line) {
+                Some(own) => *own = *crossed,
+                None => drop(self.crossed.insert(line.clone(), *crossed)),
+            }
+        }
     }
 
     /// The share of the minute that was seen.

@@ -48,18 +48,43 @@ struct Shown {
     last: Option<(Direction, UnixMs)>,
 }
 
+/// What a camera knows beyond its open tracks, and keeps when its stages are opened anew: what was counted in the open
+/// minute, whom was alerted of, what the page shows.
+#[derive(Debug, Clone)]
+pub struct Books {
+    minutes: Minutes,
+    decider: Decider,
+    shown: BTreeMap<LineId, Shown>,
+}
+
+impl Books {
+    /// Of a camera that has seen nothing in this start of the device.
+    pub fn new(config: &CameraConfig, boot: BootId) -> Self {
+        let lines = config.lines.iter().map(|line| line.id.clone());
+        Self {
+            decider: Decider::new(boot, config.id.clone()),
+            minutes: Minutes::new(boot, config.id.clone(), lines.clone().collect()),
+            shown: lines.map(|line| (line, Shown::default())).collect(),
+        }
+    }
+
+    /// Totals to show from the start, as the outbox remembers them.
+    pub fn show_totals(&mut self, line: &LineId, entered: u64, left: u64) {
+        let last = None;
+        self.shown.insert(line.clone(), Shown { entered, left, last });
+    }
+}
+
 /// The stages of one camera.
 pub struct CameraChain {
     config: CameraConfig,
     telemetry: Arc<CameraTelemetry>,
-    decider: Decider,
+    books: Books,
     follower: Follower,
     counters: Vec<(LineId, LineCounter)>,
     picture_size: (u32, u32),
     faces: Option<FaceStage>,
     plates: Option<PlateStage>,
-    minutes: Minutes,
-    shown: BTreeMap<LineId, Shown>,
     last_frame: (UnixMs, f64),
     last_view_ms: Option<UnixMs>,
 }
@@ -70,15 +95,12 @@ fn follower(config: &CameraConfig) -> Follower {
 }
 
 impl CameraChain {
-    /// The stages that a camera's configuration asks for.
-    pub fn new(config: CameraConfig, boot: BootId, telemetry: Arc<CameraTelemetry>) -> Self {
+    /// The stages that a camera's configuration asks for; they go on with what the books hold.
+    pub fn new(config: CameraConfig, books: Books, telemetry: Arc<CameraTelemetry>) -> Self {
         let faces = config.faces.clone().map(FaceStage::new);
         let plates = config.plates.clone().map(PlateStage::new);
-        let lines = config.lines.iter().map(|line| line.id.clone());
         Self {
-            decider: Decider::new(boot, config.id.clone()),
-            minutes: Minutes::new(boot, config.id.clone(), lines.clone().collect()),
-            shown: lines.map(|line| (line, Shown::default())).collect(),
+            books,
             telemetry,
             follower: follower(&config),
             counters: Vec::new(),
@@ -91,21 +113,18 @@ impl CameraChain {
         }
     }
 
-    /// Totals to show from the start, as the outbox remembers them.
-    pub fn show_totals(&mut self, line: &LineId, entered: u64, left: u64) {
-        self.shown.insert(
-            line.clone(),
-            Shown {
-                entered,
-                left,
-                last: None,
-            },
-        );
+    /// Writes down how the books stand after a frame from which these drafts followed; without any, nothing but the open
+    /// minute has changed.
+    pub fn keep_books(&self, kept: &mut Books, drafts: &[Draft]) {
+        match drafts.is_empty() {
+            true => kept.minutes.copy(&self.books.minutes),
+            false => kept.clone_from(&self.books),
+        }
     }
 
     /// Works on one frame; what is decided must be in the outbox before anything acts on it.
     pub fn frame(&mut self, frame: &mut Frame, nets: &mut Nets, lists: &Lists) -> Result<Vec<Draft>, ModelError> {
-        let mut drafts = self.minutes.frame(frame.at_ms);
+        let mut drafts = self.books.minutes.frame(frame.at_ms);
         self.fit_to(frame, &mut drafts);
         self.last_frame = (frame.at_ms, frame.at_s);
         if let Some(objects) = nets.objects.as_mut().filter(|_| self.needs_objects()) {
@@ -131,7 +150,11 @@ impl CameraChain {
                 )?;
                 for (recognition, severity, bbox) in seen {
                     let picture = || pictures::evidence(&frame.image, &bbox);
-                    drafts.extend(self.decider.recognition(frame.at_ms, recognition, severity, picture));
+                    drafts.extend(
+                        self.books
+                            .decider
+                            .recognition(frame.at_ms, recognition, severity, picture),
+                    );
                 }
             }
         }
@@ -139,7 +162,7 @@ impl CameraChain {
             let read = plates.frame(frame, self.follower.tracks(), reader, &self.telemetry)?;
             for seen in read {
                 let hits = lists.plates.hits(&seen.plate.plate, &seen.others, seen.plate.colour);
-                drafts.extend(self.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
+                drafts.extend(self.books.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
             }
         }
         Ok(drafts)
@@ -147,7 +170,7 @@ impl CameraChain {
 
     /// So many frames before the next one were given up on purpose.
     pub fn shed(&mut self, frames: u32) {
-        self.minutes.shed(frames);
+        self.books.minutes.shed(frames);
     }
 
     /// The camera has ended or begins anew: what is open is finished.
@@ -161,10 +184,10 @@ impl CameraChain {
         if let Some(plates) = &mut self.plates {
             for seen in plates.finish(self.last_frame.0) {
                 let hits = lists.plates.hits(&seen.plate.plate, &seen.others, seen.plate.colour);
-                drafts.extend(self.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
+                drafts.extend(self.books.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
             }
         }
-        drafts.extend(self.minutes.finish());
+        drafts.extend(self.books.minutes.finish());
         drafts
     }
 
@@ -216,20 +239,20 @@ impl CameraChain {
         for (line, passage) in crossings {
             let (frame_ms, frame_s) = self.last_frame;
             let at_ms = frame_ms - ((frame_s - passage.at_s).max(0.0) * 1e3) as UnixMs;
-            let shown = self.shown.entry(line.clone()).or_default();
+            let shown = self.books.shown.entry(line.clone()).or_default();
             match passage.direction {
                 Direction::In => shown.entered += 1,
                 Direction::Out => shown.left += 1,
             }
             shown.last = Some((passage.direction, frame_ms));
-            self.minutes.crossed(&line, &passage);
+            self.books.minutes.crossed(&line, &passage);
             let crossing = Crossing {
                 line,
                 direction: passage.direction,
                 class: passage.class,
                 track: passage.track,
             };
-            drafts.push(self.decider.crossing(at_ms, crossing));
+            drafts.push(self.books.decider.crossing(at_ms, crossing));
         }
     }
 
@@ -284,7 +307,7 @@ impl CameraChain {
             }));
         }
         let line = |line: &crate::config::LineConfig| {
-            let shown = self.shown.get(&line.id).copied().unwrap_or_default();
+            let shown = self.books.shown.get(&line.id).copied().unwrap_or_default();
             let flash = shown
                 .last
                 .filter(|(_, at_ms)| frame.at_ms - at_ms < FLASH_MS)

@@ -2,7 +2,6 @@
 //! everything rumqttc 0.25 remembers of it: a client that resumes after the broker lost its session can wait for ever
 //! for acknowledgements that will not come. What must survive is in the outbox. Only this module names `rumqttc`.
 
-use super::tls::{self, TlsFiles};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, LastWill, Packet, PublishProperties};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
@@ -10,11 +9,14 @@ use rumqttc::{TlsConfiguration, Transport};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use vong_tls::TlsFiles;
 use vong_wire::{MAX_PACKET_BYTES, Topic};
 
 /// Requests that wait for the socket; larger than the outbox's window, so that the window is what limits.
 const REQUESTS: usize = 512;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Where the files for TLS are named.
+const TLS_SECTION: &str = "[broker.tls]";
 
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
@@ -96,14 +98,14 @@ impl Link {
             None,
         ));
         let (sender, events) = mpsc::channel(64);
-        let refused = match settings.tls.as_ref().map(tls::client).transpose() {
-            Ok(None) => None,
+        let mut refused = None;
+        match vong_tls::client(settings.tls.as_ref(), TLS_SECTION) {
+            Ok(None) => {}
             Ok(Some(tls)) => {
                 options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
-                None
             }
-            Err(cause) => Some(cause.to_string()),
-        };
+            Err(cause) => refused = Some(cause.to_string()),
+        }
         let (client, event_loop) = AsyncClient::new(options, REQUESTS);
         let driver = match refused {
             None => tokio::spawn(drive(event_loop, sender)),
@@ -184,6 +186,9 @@ async fn drive(mut event_loop: EventLoop, events: mpsc::Sender<LinkEvent>) {
 }
 
 fn in_words(cause: &ConnectionError) -> String {
+    if let Some(told) = vong_tls::distrust(cause, TLS_SECTION) {
+        return told;
+    }
     match cause {
         ConnectionError::Io(cause) => cause.to_string(),
         ConnectionError::Timeout(_) => "no answer in time".into(),

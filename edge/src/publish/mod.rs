@@ -7,14 +7,12 @@ mod endurance_tests;
 mod link;
 #[cfg(test)]
 mod tests;
-mod tls;
 #[cfg(test)]
 mod tls_tests;
 #[cfg(test)]
 mod window_tests;
 
 pub use backoff::Backoff;
-pub use tls::TlsFiles;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -25,6 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use vong_tls::TlsFiles;
 use vong_wire::{
     Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, OutboxHealth, SiteId, State,
     Topic, UnixMs, View, WatchlistBundle,
@@ -321,7 +320,9 @@ impl Publisher {
                 self.publish_json(link, Channel::Alert, Delivery::Sure, &alert)
             }
             Draft::Count(mut count) => {
-                count.minute_ms = mended(count.boot, count.minute_ms).div_euclid(60_000) * 60_000;
+                if count.boot == self.boot {
+                    count.minute_ms = self.clock.mend_minute(count.minute_ms);
+                }
                 count.sent_ms = sent_ms;
                 self.publish_json(link, Channel::Count, Delivery::Sure, &count)
             }

@@ -41,6 +41,8 @@ impl Device {
             boot,
             at_ms: 0,
             clock_unsure: false,
+            trouble: None,
+            restarts: 0,
             cameras: vec![],
             outbox_depth,
             outbox: Some(outbox),

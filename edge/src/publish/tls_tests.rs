@@ -67,22 +67,3 @@ async fn decisions_pass_by_tls_and_a_changed_certificate_is_taken_up() {
     device.end().await;
     office.abort();
 }
-
-#[test]
-fn files_that_cannot_be_used_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let empty = folder.path().join("empty.crt");
-    std::fs::write(&empty, "no certificate").unwrap();
-    for ca in [folder.path().join("missing.crt"), empty] {
-        let files = TlsFiles {
-            ca: ca.clone(),
-            certificate: None,
-            key: None,
-        };
-        let told = tls::client(&files).unwrap_err().to_string();
-        assert!(
-            told.contains(&ca.display().to_string()) && told.contains("PEM"),
-            "{told}"
-        );
-    }
-}

@@ -61,6 +61,8 @@ async fn main() -> Result<()> {
             boot,
             at_ms: SystemClock.now_ms(),
             clock_unsure: false,
+            trouble: None,
+            restarts: 0,
             cameras: vec![],
             outbox_depth,
             outbox: Some(outbox),

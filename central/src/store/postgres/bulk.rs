@@ -2,6 +2,7 @@
 //! then copied; the rest comes as arrays. Two processes that copy the same event at the same moment: the second one's
 //! transaction fails as a whole, is tried again and finds the row there.
 
+use super::minute::of_later_telling;
 use super::news::{self, CHANNEL};
 use super::{Write, row, tally};
 use crate::domain::LocalDay;
@@ -127,7 +128,8 @@ pub(super) async fn put_minutes(
     if minutes.is_empty() {
         return Ok(vec![]);
     }
-    let upsert = "INSERT INTO count_minute AS old (minute_ms, site, device, camera, line, epoch_ms, boot, entered,
+    let upsert = concat!(
+        "INSERT INTO count_minute AS old (minute_ms, site, device, camera, line, epoch_ms, boot, entered,
                                                    departed, total_in, total_out, coverage, in_sd, out_sd,
                                                    received_ms)
                   SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[],
@@ -139,17 +141,17 @@ pub(super) async fn put_minutes(
                                 total_in = GREATEST(old.total_in, excluded.total_in),
                                 total_out = GREATEST(old.total_out, excluded.total_out),
                                 coverage = GREATEST(old.coverage, excluded.coverage),
-                                in_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
-                                                > (old.total_in + old.total_out, old.coverage)
-                                             THEN excluded.in_sd ELSE old.in_sd END,
-                                out_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
-                                                > (old.total_in + old.total_out, old.coverage)
-                                             THEN excluded.out_sd ELSE old.out_sd END,
+                                ",
+        of_later_telling!("in_sd"),
+        ", ",
+        of_later_telling!("out_sd"),
+        ",
                                 received_ms = GREATEST(old.received_ms, excluded.received_ms)
                   WHERE excluded.entered > old.entered OR excluded.departed > old.departed
                      OR excluded.total_in > old.total_in OR excluded.total_out > old.total_out
                      OR excluded.coverage > old.coverage
-                  RETURNING minute_ms, site, device, camera, line, epoch_ms, boot";
+                  RETURNING minute_ms, site, device, camera, line, epoch_ms, boot",
+    );
     let text = |of: fn(&MinuteKey<'_>) -> String| minutes.keys().map(of).collect::<Vec<_>>();
     let number = |of: fn(&Minute) -> i64| minutes.values().map(of).collect::<Vec<_>>();
     let changed = sqlx::query(upsert)

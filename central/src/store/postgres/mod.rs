@@ -8,6 +8,8 @@ mod commit;
 mod directory;
 #[path = "../shared/lists.rs"]
 mod lists;
+#[path = "../shared/minute.rs"]
+mod minute;
 mod news;
 #[path = "../shared/read.rs"]
 mod read;

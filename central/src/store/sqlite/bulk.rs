@@ -1,5 +1,6 @@
 //! Many rows at once, the way of SQLite: rows of a statement share its cost, prepared once for each number of rows.
 
+use super::minute::of_later_telling;
 use super::{Write, row, tally};
 use crate::store::group::{DayKey, Grouped, Item, Minute, MinuteKey, kind};
 use crate::store::{Committed, EvidenceRow, StoreError, Tally};
@@ -110,7 +111,8 @@ pub(super) async fn put_minutes(
     write: &mut Write<'_>,
     minutes: &BTreeMap<MinuteKey<'_>, Minute>,
 ) -> Result<Vec<usize>, StoreError> {
-    let upsert = "INSERT INTO count_minute AS old (site, device, camera, line, minute_ms, epoch_ms, boot,
+    let upsert = concat!(
+        "INSERT INTO count_minute AS old (site, device, camera, line, minute_ms, epoch_ms, boot,
                                                    entered, departed, total_in, total_out, coverage, in_sd, out_sd,
                                                    received_ms)
                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
@@ -120,16 +122,16 @@ pub(super) async fn put_minutes(
                                 total_in = MAX(old.total_in, excluded.total_in),
                                 total_out = MAX(old.total_out, excluded.total_out),
                                 coverage = MAX(old.coverage, excluded.coverage),
-                                in_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
-                                                > (old.total_in + old.total_out, old.coverage)
-                                             THEN excluded.in_sd ELSE old.in_sd END,
-                                out_sd = CASE WHEN (excluded.total_in + excluded.total_out, excluded.coverage)
-                                                > (old.total_in + old.total_out, old.coverage)
-                                             THEN excluded.out_sd ELSE old.out_sd END,
+                                ",
+        of_later_telling!("in_sd"),
+        ", ",
+        of_later_telling!("out_sd"),
+        ",
                                 received_ms = MAX(old.received_ms, excluded.received_ms)
                   WHERE excluded.entered > old.entered OR excluded.departed > old.departed
                      OR excluded.total_in > old.total_in OR excluded.total_out > old.total_out
-                     OR excluded.coverage > old.coverage";
+                     OR excluded.coverage > old.coverage",
+    );
     let mut new = Vec::new();
     for (key, minute) in minutes {
         let done = sqlx::query(upsert)
