@@ -72,25 +72,53 @@ impl Planes {
         if width == 0 || height == 0 {
             return;
         }
+        // With the vector registers that this processor has.
+        pulp::Arch::new().dispatch(Paint(self, picture));
+    }
+
+    #[inline(always)]
+    fn paint(&self, pixels: &mut [u8]) {
+        let (width, height) = (self.width, self.height);
         let factors = Factors::of(self.coding);
         let half = width.div_ceil(2);
         let (greys, colours) = self.bytes.split_at(width * height);
         let (blues, reds) = colours.split_at(half * height.div_ceil(2));
-        let pixels: &mut [u8] = picture;
         let rows = pixels.chunks_exact_mut(width * 3).zip(greys.chunks_exact(width));
         for (y, (row, greys)) in rows.enumerate() {
             let (blues, reds) = (&blues[y / 2 * half..][..half], &reds[y / 2 * half..][..half]);
-            let pairs = row.chunks_mut(6).zip(greys.chunks(2));
-            for ((pair, greys), (blue, red)) in pairs.zip(blues.iter().zip(reds)) {
-                let parts = factors.parts(*blue, *red);
-                for (pixel, grey) in pair.chunks_exact_mut(3).zip(greys) {
-                    let grey = factors.grey(*grey);
-                    for (value, part) in pixel.iter_mut().zip(parts) {
-                        *value = ((grey + part) >> SHIFT).clamp(0, 255) as u8;
-                    }
-                }
+            let (pieces, rest) = row.as_chunks_mut::<{ 3 * PIECE }>();
+            let (grey_pieces, rest_greys) = greys.as_chunks::<PIECE>();
+            let (blue_pieces, _) = blues.as_chunks::<{ PIECE / 2 }>();
+            let (red_pieces, _) = reds.as_chunks::<{ PIECE / 2 }>();
+            let colours = blue_pieces.iter().zip(red_pieces);
+            for ((piece, greys), (blues, reds)) in pieces.iter_mut().zip(grey_pieces).zip(colours) {
+                factors.piece(greys, blues, reds, piece);
+            }
+            if !rest.is_empty() {
+                let (mut greys_left, mut blues_left, mut reds_left) = ([0; PIECE], [0; PIECE / 2], [0; PIECE / 2]);
+                greys_left[..rest_greys.len()].copy_from_slice(rest_greys);
+                let whole = half - rest_greys.len().div_ceil(2);
+                blues_left[..half - whole].copy_from_slice(&blues[whole..]);
+                reds_left[..half - whole].copy_from_slice(&reds[whole..]);
+                let mut piece = [0; 3 * PIECE];
+                factors.piece(&greys_left, &blues_left, &reds_left, &mut piece);
+                rest.copy_from_slice(&piece[..rest.len()]);
             }
         }
+    }
+}
+
+/// Pixels that are painted together.
+const PIECE: usize = 32;
+/// Planes, and the pixels to be made of them.
+struct Paint<'a>(&'a Planes, &'a mut [u8]);
+
+impl pulp::WithSimd for Paint<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.0.paint(self.1);
     }
 }
 
@@ -126,16 +154,45 @@ impl Factors {
         }
     }
 
+    // Nothing here comes near the limits of 32 bits; checks would keep the values out of vector registers.
+    #[inline(always)]
     fn grey(&self, grey: u8) -> i32 {
-        (i32::from(grey) - self.black) * self.grey + (1 << (SHIFT - 1))
+        let above = i32::from(grey).wrapping_sub(self.black);
+        above.wrapping_mul(self.grey).wrapping_add(1 << (SHIFT - 1))
     }
 
+    /// The pixels of a piece of a line.
+    #[inline(always)]
+    fn piece(
+        &self,
+        greys: &[u8; PIECE],
+        blues: &[u8; PIECE / 2],
+        reds: &[u8; PIECE / 2],
+        pixels: &mut [u8; 3 * PIECE],
+    ) {
+        let mut channels = [[0_u8; PIECE]; 3];
+        for (pair, (blue, red)) in blues.iter().zip(reds).enumerate() {
+            let parts = self.parts(*blue, *red);
+            for x in [2 * pair, 2 * pair + 1] {
+                let grey = self.grey(greys[x]);
+                for (channel, part) in channels.iter_mut().zip(parts) {
+                    channel[x] = (grey.wrapping_add(part) >> SHIFT).clamp(0, 255) as u8;
+                }
+            }
+        }
+        for (x, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            *pixel = [channels[0][x], channels[1][x], channels[2][x]];
+        }
+    }
+
+    #[inline(always)]
     fn parts(&self, blue: u8, red: u8) -> [i32; 3] {
-        let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+        let (blue, red) = (i32::from(blue).wrapping_sub(128), i32::from(red).wrapping_sub(128));
+        let green = blue.wrapping_mul(self.green_of_blue);
         [
-            red * self.red_of_red,
-            blue * self.green_of_blue + red * self.green_of_red,
-            blue * self.blue_of_blue,
+            red.wrapping_mul(self.red_of_red),
+            green.wrapping_add(red.wrapping_mul(self.green_of_red)),
+            blue.wrapping_mul(self.blue_of_blue),
         ]
     }
 }
@@ -151,7 +208,7 @@ impl<'p> Grey<'p> {
         }
     }
 
-    /// What 1 of [`GreyLine::at`] is in grey levels from 0 to 255.
+    /// What 1 of [`GreyLine::add`] is in grey levels from 0 to 255.
     pub fn unit(&self) -> f32 {
         // From 16 to 235, as most decoders have it, to the range of colours.
         if self.pixel == 1 { 298.0 / 256.0 } else { 1.0 / 256.0 }
@@ -175,14 +232,21 @@ pub struct GreyLine<'p> {
 }
 
 impl GreyLine<'_> {
-    /// Brightness of a pixel, in units that [`Grey::unit`] tells.
-    #[inline]
-    pub fn at(&self, x: usize) -> u32 {
-        if self.pixel == 1 {
-            return u32::from(self.bytes[x]);
+    /// Sums of the brightness of each pixel of some lines, in units that [`Grey::unit`] tells.
+    pub fn add<const N: usize>(lines: [Self; N], sums: &mut [u32]) {
+        sums.fill(0);
+        for line in lines {
+            if line.pixel == 1 {
+                for (sum, grey) in sums.iter_mut().zip(line.bytes) {
+                    *sum = sum.wrapping_add(u32::from(*grey));
+                }
+            } else {
+                for (sum, pixel) in sums.iter_mut().zip(line.bytes.as_chunks::<3>().0) {
+                    let [r, g, b] = pixel.map(u32::from);
+                    *sum = sum.wrapping_add(77 * r + 150 * g + 29 * b);
+                }
+            }
         }
-        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(self.bytes[3 * x + channel]));
-        77 * r + 150 * g + 29 * b
     }
 }
 
@@ -223,12 +287,35 @@ mod tests {
     }
 
     #[test]
+    fn every_pixel_is_what_its_own_three_values_say() {
+        for (width, height) in [(1, 1), (5, 3), (31, 2), (32, 2), (33, 3), (63, 4), (97, 5)] {
+            let mut planes = Planes::default();
+            let coding = Coding { full: false, hd: true };
+            let room = planes.room(width, height, coding);
+            room.iter_mut()
+                .enumerate()
+                .for_each(|(n, byte)| *byte = (n * n * 31 + n * 7) as u8);
+            let mut picture = RgbImage::default();
+            planes.picture(&mut picture);
+            let (greys, colours) = planes.bytes.split_at((width * height) as usize);
+            let (blues, reds) = colours.split_at(colours.len() / 2);
+            for (x, y, pixel) in picture.enumerate_pixels() {
+                let colour = (y / 2 * width.div_ceil(2) + x / 2) as usize;
+                let alone = one(greys[(y * width + x) as usize], blues[colour], reds[colour], coding);
+                assert_eq!(pixel.0, alone, "{x} {y} of {width} x {height}");
+            }
+        }
+    }
+
+    #[test]
     fn room_is_exact_and_brightness_is_first() {
         let mut planes = Planes::default();
         assert!(planes.is_empty());
         assert_eq!(planes.room(5, 3, Coding::default()).len(), 15 + 2 * 6);
         planes.room(5, 3, Coding::default())[7] = 99;
-        assert_eq!(planes.grey().line(1).at(2), 99);
+        let mut sums = [0; 5];
+        GreyLine::add([planes.grey().line(1); 2], &mut sums);
+        assert_eq!(sums[2], 198);
         planes.clear();
         assert!(planes.is_empty());
     }
