@@ -78,7 +78,11 @@ impl FlatRows {
         if place == 0 {
             self.tiles
                 .resize(self.tiles.len() + tiles_a_row, [0; ROWS * VALUES / 2]);
-            self.tile_bounds.push(TileBounds::default());
+            // What is not there can be nothing.
+            self.tile_bounds.push(TileBounds {
+                step: [0.0; ROWS],
+                error: [DONE; ROWS],
+            });
         }
         let length = length(row.iter().copied());
         // 15 steps, from -7 to 7 around the middle.
@@ -197,7 +201,7 @@ const STRETCH: usize = 64;
 /// Rows that are weighed before all others.
 const PROMISING: usize = 16;
 /// Rows that wait for a closer look at most.
-const WAITING: usize = 64;
+const WAITING: usize = 256;
 /// What no product is.
 const DONE: f32 = f32::NEG_INFINITY;
 
@@ -248,17 +252,14 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
             // The most promising first: after them few others are worth a closer look.
             for (row, _) in promising.into_iter().filter(|(_, most)| *most > DONE) {
                 most[row / ROWS][row % ROWS] = DONE;
-                closer.take(first + row);
+                closer.take(&[(first + row) as u32], 1);
             }
             let (mut next, mut end) = (0, 0);
             loop {
                 while next < end && closer.waiting <= WAITING - ROWS {
                     // What is done is below the least that any other can be.
-                    let mut reach = kernel.reach(&most[next], closer.least().max(f32::MIN));
-                    while reach != 0 {
-                        closer.take(first + next * ROWS + reach.trailing_zeros() as usize);
-                        reach &= reach - 1;
-                    }
+                    let reach = kernel.reach(&most[next], closer.least().max(f32::MIN));
+                    closer.take(&kernel.rows(reach, (first + next * ROWS) as u32), reach.count_ones());
                     next += 1;
                 }
                 closer.look();
@@ -299,11 +300,9 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> Closer<'_, F, N> {
     }
 
     #[inline(always)]
-    fn take(&mut self, row: usize) {
-        if row < self.search.flat.count {
-            self.rows[self.waiting] = row as u32;
-            self.waiting += 1;
-        }
+    fn take<const M: usize>(&mut self, rows: &[u32; M], count: u32) {
+        self.rows[self.waiting..self.waiting + M].copy_from_slice(rows);
+        self.waiting += count as usize;
     }
 
     /// Looks closer at all that wait.

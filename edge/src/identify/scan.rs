@@ -50,6 +50,20 @@ pub(super) trait Kernel: Copy {
             .map(|(row, value)| u32::from(*value >= least) << row);
         bits.fold(0, |all, bit| all | bit)
     }
+
+    /// The numbers of the rows whose bits are set, counted from `first`; what stands behind them means nothing.
+    #[inline(always)]
+    fn rows(self, mut bits: u32, first: u32) -> [u32; ROWS] {
+        let mut rows = [0; ROWS];
+        for row in &mut rows {
+            if bits == 0 {
+                break;
+            }
+            *row = first + bits.trailing_zeros();
+            bits &= bits - 1;
+        }
+        rows
+    }
 }
 
 /// The greatest value of each place, and the block that it is of.
@@ -107,6 +121,9 @@ mod x86 {
     use super::{Coarse, Eight, Kernel, ROWS, TILES_IN_16_BITS, Tile, TileBounds, Tops, WithKernel};
     use pulp::x86::{V3, V4};
     use std::arch::x86_64::{__m256, __m256i, __m512, __m512i, _CMP_GE_OQ, _CMP_GT_OQ};
+
+    /// Numbers of the rows of a block.
+    const PLACES: [i32; ROWS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
     impl Kernel for V4 {
         #[inline(always)]
@@ -166,6 +183,13 @@ mod x86 {
         fn reach(self, values: &[f32; ROWS], least: f32) -> u32 {
             let f = self.avx512f;
             u32::from(f._mm512_cmp_ps_mask::<_CMP_GE_OQ>(pulp::cast(*values), f._mm512_set1_ps(least)))
+        }
+
+        #[inline(always)]
+        fn rows(self, bits: u32, first: u32) -> [u32; ROWS] {
+            let f = self.avx512f;
+            let numbers = f._mm512_add_epi32(pulp::cast(PLACES), f._mm512_set1_epi32(first as i32));
+            pulp::cast(f._mm512_maskz_compress_epi32(bits as u16, numbers))
         }
     }
 
@@ -271,9 +295,14 @@ mod tests {
         );
         #[cfg(target_arch = "x86_64")]
         {
-            let alike = |(most, reach, greater): ([f32; ROWS], u32, Tops)| {
+            let alike = |(most, reach, greater, rows): ([f32; ROWS], u32, Tops, [u32; ROWS])| {
                 assert!(most.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-5), "{most:?}");
                 assert_eq!((reach, greater), (mask, tops));
+                let all: Vec<u32> = (0..16)
+                    .filter(|row| mask & 1 << row != 0)
+                    .map(|row| 100 + row)
+                    .collect();
+                assert_eq!(rows[..all.len()], all);
             };
             if let Some(kernel) = pulp::x86::V4::try_new() {
                 alike(kernel.vectorize(On(kernel, Bounds(products, &bounds, &of, &plain))));
@@ -287,11 +316,12 @@ mod tests {
     struct Bounds<'a>([i32; ROWS], &'a TileBounds, &'a Coarse, &'a [f32; ROWS]);
 
     impl WithKernel for Bounds<'_> {
-        type Output = ([f32; ROWS], u32, Tops);
+        type Output = ([f32; ROWS], u32, Tops, [u32; ROWS]);
         #[inline(always)]
         fn run(self, kernel: impl Kernel) -> Self::Output {
             let (most, reach) = (kernel.most(self.0, self.1, self.2), kernel.reach(self.3, self.3[3]));
-            (most, reach, kernel.greater(before(self.3), self.3, 7))
+            let greater = kernel.greater(before(self.3), self.3, 7);
+            (most, reach, greater, kernel.rows(reach, 100))
         }
     }
 

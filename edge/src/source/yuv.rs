@@ -170,18 +170,24 @@ impl Factors {
         reds: &[u8; PIECE / 2],
         pixels: &mut [u8; 3 * PIECE],
     ) {
-        let mut channels = [[0_u8; PIECE]; 3];
-        for (pair, (blue, red)) in blues.iter().zip(reds).enumerate() {
-            let parts = self.parts(*blue, *red);
-            for x in [2 * pair, 2 * pair + 1] {
-                let grey = self.grey(greys[x]);
-                for (channel, part) in channels.iter_mut().zip(parts) {
-                    channel[x] = (grey.wrapping_add(part) >> SHIFT).clamp(0, 255) as u8;
-                }
-            }
+        // Plain loops over whole arrays: what a compiler turns into vector registers.
+        let (mut wide_blues, mut wide_reds) = ([0_u8; PIECE], [0_u8; PIECE]);
+        for pair in 0..PIECE / 2 {
+            (wide_blues[2 * pair], wide_blues[2 * pair + 1]) = (blues[pair], blues[pair]);
+            (wide_reds[2 * pair], wide_reds[2 * pair + 1]) = (reds[pair], reds[pair]);
         }
-        for (x, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            *pixel = [channels[0][x], channels[1][x], channels[2][x]];
+        let mut channels = [[0_u8; PIECE]; 3];
+        for x in 0..PIECE {
+            let grey = self.grey(greys[x]);
+            let parts = self.parts(wide_blues[x], wide_reds[x]);
+            channels[0][x] = level(grey.wrapping_add(parts[0]));
+            channels[1][x] = level(grey.wrapping_add(parts[1]));
+            channels[2][x] = level(grey.wrapping_add(parts[2]));
+        }
+        for x in 0..PIECE {
+            pixels[3 * x] = channels[0][x];
+            pixels[3 * x + 1] = channels[1][x];
+            pixels[3 * x + 2] = channels[2][x];
         }
     }
 
@@ -195,6 +201,12 @@ impl Factors {
             blue.wrapping_mul(self.blue_of_blue),
         ]
     }
+}
+
+/// A value of a channel.
+#[inline(always)]
+fn level(value: i32) -> u8 {
+    (value >> SHIFT).clamp(0, 255) as u8
 }
 
 impl<'p> Grey<'p> {
