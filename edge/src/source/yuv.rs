@@ -72,53 +72,25 @@ impl Planes {
         if width == 0 || height == 0 {
             return;
         }
-        // With the vector registers that this processor has.
-        pulp::Arch::new().dispatch(Paint(self, picture));
-    }
-
-    #[inline(always)]
-    fn paint(&self, pixels: &mut [u8]) {
-        let (width, height) = (self.width, self.height);
         let factors = Factors::of(self.coding);
         let half = width.div_ceil(2);
         let (greys, colours) = self.bytes.split_at(width * height);
         let (blues, reds) = colours.split_at(half * height.div_ceil(2));
+        let pixels: &mut [u8] = picture;
         let rows = pixels.chunks_exact_mut(width * 3).zip(greys.chunks_exact(width));
         for (y, (row, greys)) in rows.enumerate() {
             let (blues, reds) = (&blues[y / 2 * half..][..half], &reds[y / 2 * half..][..half]);
-            let (pieces, rest) = row.as_chunks_mut::<{ 3 * PIECE }>();
-            let (grey_pieces, rest_greys) = greys.as_chunks::<PIECE>();
-            let (blue_pieces, _) = blues.as_chunks::<{ PIECE / 2 }>();
-            let (red_pieces, _) = reds.as_chunks::<{ PIECE / 2 }>();
-            let colours = blue_pieces.iter().zip(red_pieces);
-            for ((piece, greys), (blues, reds)) in pieces.iter_mut().zip(grey_pieces).zip(colours) {
-                factors.piece(greys, blues, reds, piece);
-            }
-            if !rest.is_empty() {
-                let (mut greys_left, mut blues_left, mut reds_left) = ([0; PIECE], [0; PIECE / 2], [0; PIECE / 2]);
-                greys_left[..rest_greys.len()].copy_from_slice(rest_greys);
-                let whole = half - rest_greys.len().div_ceil(2);
-                blues_left[..half - whole].copy_from_slice(&blues[whole..]);
-                reds_left[..half - whole].copy_from_slice(&reds[whole..]);
-                let mut piece = [0; 3 * PIECE];
-                factors.piece(&greys_left, &blues_left, &reds_left, &mut piece);
-                rest.copy_from_slice(&piece[..rest.len()]);
+            let pairs = row.chunks_mut(6).zip(greys.chunks(2));
+            for ((pair, greys), (blue, red)) in pairs.zip(blues.iter().zip(reds)) {
+                let parts = factors.parts(*blue, *red);
+                for (pixel, grey) in pair.chunks_exact_mut(3).zip(greys) {
+                    let grey = factors.grey(*grey);
+                    for (value, part) in pixel.iter_mut().zip(parts) {
+                        *value = ((grey + part) >> SHIFT).clamp(0, 255) as u8;
+                    }
+                }
             }
         }
-    }
-}
-
-/// Pixels that are painted together.
-const PIECE: usize = 32;
-/// Planes, and the pixels to be made of them.
-struct Paint<'a>(&'a Planes, &'a mut [u8]);
-
-impl pulp::WithSimd for Paint<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.0.paint(self.1);
     }
 }
 
@@ -154,59 +126,18 @@ impl Factors {
         }
     }
 
-    // Nothing here comes near the limits of 32 bits; checks would keep the values out of vector registers.
-    #[inline(always)]
     fn grey(&self, grey: u8) -> i32 {
-        let above = i32::from(grey).wrapping_sub(self.black);
-        above.wrapping_mul(self.grey).wrapping_add(1 << (SHIFT - 1))
+        (i32::from(grey) - self.black) * self.grey + (1 << (SHIFT - 1))
     }
 
-    /// The pixels of a piece of a line.
-    #[inline(always)]
-    fn piece(
-        &self,
-        greys: &[u8; PIECE],
-        blues: &[u8; PIECE / 2],
-        reds: &[u8; PIECE / 2],
-        pixels: &mut [u8; 3 * PIECE],
-    ) {
-        // Plain loops over whole arrays: what a compiler turns into vector registers.
-        let (mut wide_blues, mut wide_reds) = ([0_u8; PIECE], [0_u8; PIECE]);
-        for pair in 0..PIECE / 2 {
-            (wide_blues[2 * pair], wide_blues[2 * pair + 1]) = (blues[pair], blues[pair]);
-            (wide_reds[2 * pair], wide_reds[2 * pair + 1]) = (reds[pair], reds[pair]);
-        }
-        let mut channels = [[0_u8; PIECE]; 3];
-        for x in 0..PIECE {
-            let grey = self.grey(greys[x]);
-            let parts = self.parts(wide_blues[x], wide_reds[x]);
-            channels[0][x] = level(grey.wrapping_add(parts[0]));
-            channels[1][x] = level(grey.wrapping_add(parts[1]));
-            channels[2][x] = level(grey.wrapping_add(parts[2]));
-        }
-        for x in 0..PIECE {
-            pixels[3 * x] = channels[0][x];
-            pixels[3 * x + 1] = channels[1][x];
-            pixels[3 * x + 2] = channels[2][x];
-        }
-    }
-
-    #[inline(always)]
     fn parts(&self, blue: u8, red: u8) -> [i32; 3] {
-        let (blue, red) = (i32::from(blue).wrapping_sub(128), i32::from(red).wrapping_sub(128));
-        let green = blue.wrapping_mul(self.green_of_blue);
+        let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
         [
-            red.wrapping_mul(self.red_of_red),
-            green.wrapping_add(red.wrapping_mul(self.green_of_red)),
-            blue.wrapping_mul(self.blue_of_blue),
+            red * self.red_of_red,
+            blue * self.green_of_blue + red * self.green_of_red,
+            blue * self.blue_of_blue,
         ]
     }
-}
-
-/// A value of a channel.
-#[inline(always)]
-fn level(value: i32) -> u8 {
-    (value >> SHIFT).clamp(0, 255) as u8
 }
 
 impl<'p> Grey<'p> {
