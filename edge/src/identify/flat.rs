@@ -313,8 +313,9 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> Closer<'_, F, N> {
         for (most, &row) in most.iter_mut().zip(rows) {
             *most = self.most(row as usize);
         }
-        for n in 0..std::mem::take(&mut self.waiting) {
-            if most[n] >= self.least() {
+        let waiting = std::mem::take(&mut self.waiting);
+        for (n, most) in most.into_iter().enumerate().take(waiting) {
+            if most >= self.least() {
                 self.weigh(self.rows[n] as usize);
             }
         }
