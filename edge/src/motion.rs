@@ -2,7 +2,7 @@
 //! the gate calls still is looked at again after a bounded time, so a person who stands is never lost for good. It knows
 //! nothing of objects.
 
-use crate::source::Grey;
+use crate::source::{Grey, GreyLine};
 
 /// Cells of the longer side: one is some 8 px of a picture of 768.
 const CELLS: usize = 96;
@@ -24,7 +24,8 @@ pub struct MotionGate {
     rows: usize,
     /// The pixels of a line that are looked at.
     across: Vec<usize>,
-    sums: Vec<u32>,
+    /// Sums of the lines that are looked at for a row of cells.
+    line: Vec<u32>,
     grey: Vec<f32>,
     before: Vec<f32>,
     background: Vec<f32>,
@@ -66,7 +67,7 @@ impl MotionGate {
         self.noise = vec![1.0; cells];
         let across = self.columns * SAMPLES;
         self.across = (0..across).map(|x| (2 * x + 1) * width / (2 * across)).collect();
-        self.sums = vec![0; self.columns];
+        self.line = vec![0; width];
         self.shrink(picture);
         self.before.clone_from(&self.grey);
         self.background.clone_from(&self.grey);
@@ -81,15 +82,12 @@ impl MotionGate {
         let down = self.rows * SAMPLES;
         let scale = picture.unit() / (SAMPLES * SAMPLES) as f32;
         for (row, greys) in self.grey.chunks_exact_mut(self.columns).enumerate() {
-            self.sums.fill(0);
-            for y in row * SAMPLES..(row + 1) * SAMPLES {
-                let line = picture.line((2 * y + 1) * height / (2 * down));
-                for (sum, places) in self.sums.iter_mut().zip(self.across.as_chunks::<SAMPLES>().0) {
-                    *sum += places.iter().map(|&x| line.at(x)).sum::<u32>();
-                }
-            }
-            for (grey, sum) in greys.iter_mut().zip(&self.sums) {
-                *grey = *sum as f32 * scale;
+            let line = |n| picture.line((2 * (row * SAMPLES + n) + 1) * height / (2 * down));
+            let lines: [_; SAMPLES] = std::array::from_fn(line);
+            GreyLine::add(lines, &mut self.line);
+            for (grey, places) in greys.iter_mut().zip(self.across.as_chunks::<SAMPLES>().0) {
+                let sum = places.iter().fold(0_u32, |sum, &x| sum.wrapping_add(self.line[x]));
+                *grey = sum as f32 * scale;
             }
         }
     }

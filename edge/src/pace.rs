@@ -15,7 +15,7 @@ const NEAR_WALK_S: f32 = 0.3;
 /// While nothing moves, s: a person who stands stays a track.
 const STILL_EVERY_S: f64 = 0.6;
 /// The same once nothing has moved for `RESTED_AFTER_S`: who was seen since then cannot have gone.
-const RESTED_EVERY_S: f64 = 8.0;
+const RESTED_EVERY_S: f64 = 15.0;
 const RESTED_AFTER_S: f64 = 3.0;
 /// Frames come at whole multiples of their own period.
 const SLACK_S: f64 = 0.01;

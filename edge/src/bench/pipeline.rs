@@ -2,7 +2,7 @@
 //! [`CameraChain`], as at the gate, every one of them, in order; decoding alone and model runs alone are measured in the
 //! same run.
 
-use super::gallery::{normal, unit};
+use super::gallery::{listed, normal, unit};
 use crate::camera::{Books, CameraChain, Lists};
 use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig, PlatesConfig};
 use crate::eval::count::{Line, line, round};
@@ -23,10 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use vong_models::session::inference_time;
 use vong_models::{Manifest, Store};
-use vong_wire::{
-    BootId, CameraId, Direction, EntryId, EventBody, FaceEntry, LineId, ListId, ListKind, Severity, Watchlist,
-    WatchlistBundle,
-};
+use vong_wire::{BootId, CameraId, Direction, EventBody, LineId};
 
 /// What `bench pipeline` takes.
 #[derive(Debug, Clone, Args)]
@@ -201,26 +198,6 @@ fn decoding_alone(video: &Path) -> anyhow::Result<f64> {
 /// A gallery of random faces: nobody is found in it, but every search goes through it.
 fn strangers(model: &str) -> anyhow::Result<Gallery> {
     let mut random = StdRng::seed_from_u64(0);
-    let mut entries = Vec::with_capacity(LISTED);
-    for number in 0..LISTED {
-        entries.push(FaceEntry {
-            id: EntryId::new(format!("entry-{number}"))?,
-            embeddings: vec![unit((0..128).map(|_| normal(&mut random)).collect())],
-            not_this: Vec::new(),
-        });
-    }
-    let bundle = WatchlistBundle {
-        version: 1,
-        lists: vec![Watchlist {
-            id: ListId::new("strangers")?,
-            severity: Severity::Alarm,
-            exercise: true,
-            kind: ListKind::Faces {
-                model: model.to_string(),
-                threshold: None,
-                entries,
-            },
-        }],
-    };
-    Ok(Gallery::new(&bundle, model, 1.0).0)
+    let faces = (0..LISTED).map(|_| unit((0..128).map(|_| normal(&mut random)).collect()));
+    Ok(Gallery::new(&listed(model, None, faces)?, model, 1.0).0)
 }

@@ -5,11 +5,13 @@
 //! other entries: how like the probe is to the nearest of them, and how like the entry is, is taken off by a small share.
 //! Means only, no deviations: those of five neighbours are noise. Measured in `docs/accuracy-choices.md`.
 
-use super::flat::FlatRows;
+use super::flat::{FlatRows, Near};
 use std::sync::OnceLock;
 
 /// Neighbours whose mean says how crowded it is around a face.
 const NEIGHBOURS: usize = 5;
+/// Rows that one search gives: the best, and room for two more photographs of its entry beside the neighbours.
+pub(super) const AT_ONCE: usize = NEIGHBOURS + 3;
 /// Share of the crowdedness that is taken off, once for the probe and once for the entry.
 const WEIGHT: f32 = 0.15;
 /// Entries from which on a list knows what is usual; shorter ones gained nothing by it.
@@ -30,12 +32,22 @@ impl Crowd {
         self.of_entry.push(OnceLock::new());
     }
 
-    /// The score of a probe against an entry of this cosine. `owner` gives the entry of each row.
-    pub(super) fn score(&self, rows: &FlatRows, owner: &[u32], entry: u32, probe: &[f32], cosine: f32) -> f32 {
+    /// The score of a probe against an entry of this cosine. `owner` gives the entry of each row, `near` the rows nearest
+    /// to the probe, without a gap: only where they are mostly the entry's own the list is searched again.
+    pub(super) fn score(
+        &self,
+        (rows, owner): (&FlatRows, &[u32]),
+        (entry, cosine): (u32, f32),
+        probe: &[f32],
+        near: &[Option<Near>],
+    ) -> f32 {
         let Some(usual) = *self.usual.get_or_init(|| self.usual(rows, owner)) else {
             return cosine;
         };
-        let Some(around_probe) = around(rows, owner, entry, probe) else {
+        let of_others = near
+            .iter()
+            .filter(|near| near.is_none_or(|near| owner[near.row] != entry));
+        let Some(around_probe) = mean(of_others.copied()).or_else(|| around(rows, owner, entry, probe)) else {
             return cosine;
         };
         let around_entry = self.around_entry(rows, owner, entry).unwrap_or(usual);
@@ -72,9 +84,14 @@ impl Crowd {
 /// Mean cosine of the nearest rows of other entries; none if there are not enough.
 fn around(rows: &FlatRows, owner: &[u32], entry: u32, vector: &[f32]) -> Option<f32> {
     let nearest: [_; NEIGHBOURS] = rows.nearest(vector, |row, _| owner[row] != entry);
+    mean(nearest.into_iter())
+}
+
+/// Mean cosine of the first neighbours; none if there are not enough.
+fn mean(mut nearest: impl Iterator<Item = Option<Near>>) -> Option<f32> {
     let mut sum = 0.0;
-    for near in nearest {
-        sum += near?.similarity;
+    for _ in 0..NEIGHBOURS {
+        sum += nearest.next()??.similarity;
     }
     Some(sum / NEIGHBOURS as f32)
 }
@@ -110,15 +127,15 @@ mod tests {
     #[test]
     fn a_short_list_gives_cosines() {
         let (rows, owner, crowd) = list(20, LEAST_ENTRIES - 21);
-        let score = crowd.score(&rows, &owner, 3, &face(500, 0.3), 0.7);
+        let score = crowd.score((&rows, &owner[..]), (3, 0.7), &face(500, 0.3), &[]);
         assert!((score - 0.7).abs() < 1e-9);
     }
 
     #[test]
     fn a_face_in_the_crowd_is_believed_less_than_a_lone_one() {
         let (rows, owner, crowd) = list(20, 180);
-        let in_crowd = crowd.score(&rows, &owner, 3, &face(500, 0.3), 0.7);
-        let alone = crowd.score(&rows, &owner, 150, &face(501, 4.0), 0.7);
+        let in_crowd = crowd.score((&rows, &owner[..]), (3, 0.7), &face(500, 0.3), &[]);
+        let alone = crowd.score((&rows, &owner[..]), (150, 0.7), &face(501, 4.0), &[]);
         assert!(in_crowd < 0.69, "{in_crowd}");
         assert!(alone > in_crowd + 0.02 && (alone - 0.7).abs() < 0.1, "{alone}");
     }
@@ -131,7 +148,7 @@ mod tests {
             owner.push(150);
         }
         crowd.push();
-        let score = crowd.score(&rows, &owner, 150, &face(2000, 0.05), 0.9);
+        let score = crowd.score((&rows, &owner[..]), (150, 0.9), &face(2000, 0.05), &[]);
         // Ten photographs nearly alike, all its own: only the other 150 are its surroundings.
         assert!(around(&rows, &owner, 150, &face(2000, 0.05)).unwrap() < 0.95);
         assert!(around(&rows, &owner, u32::MAX, &face(2000, 0.05)).unwrap() > 0.95);

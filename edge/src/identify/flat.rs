@@ -62,16 +62,6 @@ impl FlatRows {
         }
     }
 
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
     /// The rows' values, one row after the other.
     pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
         self.values.chunks_exact(self.width.max(1))
@@ -88,7 +78,11 @@ impl FlatRows {
         if place == 0 {
             self.tiles
                 .resize(self.tiles.len() + tiles_a_row, [0; ROWS * VALUES / 2]);
-            self.tile_bounds.push(TileBounds::default());
+            // What is not there can be nothing.
+            self.tile_bounds.push(TileBounds {
+                step: [0.0; ROWS],
+                error: [DONE; ROWS],
+            });
         }
         let length = length(row.iter().copied());
         // 15 steps, from -7 to 7 around the middle.
@@ -109,13 +103,12 @@ impl FlatRows {
     /// The `N` nearest rows of those that `may` allows, best first; of equal ones the earlier. Fewer where there are not
     /// so many.
     pub fn nearest<const N: usize>(&self, values: &[f32], may: impl Fn(usize, f32) -> bool) -> [Option<Near>; N] {
-        if values.len() != self.width || self.is_empty() {
+        if values.len() != self.width || self.count == 0 {
             return [None; N];
         }
         with_kernel(Search {
             flat: self,
             values,
-            probe: &Probe::new(values),
             may,
         })
     }
@@ -126,6 +119,7 @@ impl FlatRows {
 }
 
 /// Values as whole numbers of steps, from -`most` to `most`; returns the value of a step and the length of what is lost.
+#[inline(always)]
 fn stepped(values: &[f32], most: f32, take: impl FnMut(usize, f32)) -> (f32, f32) {
     let step = greatest_of(values) / most;
     (step, stepped_by(values, most, step, take))
@@ -147,10 +141,12 @@ fn stepped_best(values: &[f32], most: f32, take: impl FnMut(usize, f32)) -> (f32
 /// Shares of the widest step that are tried.
 const SHARES: [f32; 4] = [1.0, 0.9, 0.8, 0.7];
 
+#[inline(always)]
 fn greatest_of(values: &[f32]) -> f32 {
     values.iter().fold(0.0_f32, |top, value| top.max(value.abs()))
 }
 
+#[inline(always)]
 fn stepped_by(values: &[f32], most: f32, step: f32, mut take: impl FnMut(usize, f32)) -> f32 {
     let mut lost = 0.0_f64;
     for (n, &value) in values.iter().enumerate() {
@@ -165,11 +161,13 @@ fn stepped_by(values: &[f32], most: f32, step: f32, mut take: impl FnMut(usize, 
     lost.sqrt() as f32
 }
 
+#[inline(always)]
 fn length(values: impl Iterator<Item = f32>) -> f32 {
     values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt() as f32
 }
 
 impl Probe {
+    #[inline(always)]
     fn new(values: &[f32]) -> Self {
         let mut eights = vec![Eight::default(); values.len().div_ceil(VALUES)];
         let mut sum = 0;
@@ -193,12 +191,17 @@ impl Probe {
 struct Search<'a, F, const N: usize> {
     flat: &'a FlatRows,
     values: &'a [f32],
-    probe: &'a Probe,
     may: F,
 }
 
 /// Blocks that are looked through together: what they can be at most stays in the nearest cache.
 const TOGETHER: usize = 512;
+/// Blocks of which the sixteen greatest are kept, one a place: few enough that those looked for seldom share a place.
+const STRETCH: usize = 64;
+/// Rows that are weighed before all others.
+const PROMISING: usize = 16;
+/// Rows that wait for a closer look at most.
+const WAITING: usize = 256;
 /// What no product is.
 const DONE: f32 = f32::NEG_INFINITY;
 
@@ -207,8 +210,8 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
 
     #[inline(always)]
     fn run(self, kernel: impl Kernel) -> Self::Output {
-        let (flat, probe) = (self.flat, self.probe);
-        let mut best: [Option<Near>; N] = [None; N];
+        let flat = self.flat;
+        let probe = Probe::new(self.values);
         let (step, error, middle) = probe.coarse;
         let coarse = Coarse {
             step,
@@ -216,74 +219,112 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
             length: probe.length,
             slack: flat.longest * error,
         };
-        let mut most = [[DONE; ROWS]; TOGETHER];
+        let mut closer = Closer {
+            search: &self,
+            probe: &probe,
+            best: [None; N],
+            rows: [0; WAITING],
+            waiting: 0,
+        };
+        let mut most = [DONE; TOGETHER * ROWS];
         let together = flat.tiles.chunks(TOGETHER * probe.eights.len());
         for (n, (tiles, bounds)) in together.zip(flat.tile_bounds.chunks(TOGETHER)).enumerate() {
-            let most = &mut most[..bounds.len()];
-            // The greatest of each place of a block, and the block.
-            let (mut tops, mut at) = ([DONE; ROWS], [0_u32; ROWS]);
-            let blocks = tiles.chunks_exact(probe.eights.len()).zip(bounds);
-            for (block, ((tiles, bounds), most)) in blocks.zip(&mut *most).enumerate() {
-                *most = kernel.most(kernel.products(tiles, &probe.eights), bounds, &coarse);
+            let most = &mut most.as_chunks_mut::<ROWS>().0[..bounds.len()];
+            let mut promising = [(0, DONE); PROMISING];
+            let stretches = tiles.chunks(STRETCH * probe.eights.len()).zip(bounds.chunks(STRETCH));
+            for (n, ((tiles, bounds), most)) in stretches.zip(most.chunks_mut(STRETCH)).enumerate() {
+                // The greatest of each place of a block, and the block.
+                let (mut tops, mut at) = ([DONE; ROWS], [0_u32; ROWS]);
+                let blocks = tiles.chunks_exact(probe.eights.len()).zip(bounds);
+                for (block, ((tiles, bounds), most)) in blocks.zip(most).enumerate() {
+                    *most = kernel.most(kernel.products(tiles, &probe.eights), bounds, &coarse);
+                    (tops, at) = kernel.greater((tops, at), most, block as u32);
+                }
                 for place in 0..ROWS {
-                    let greater = most[place] > tops[place];
-                    tops[place] = if greater { most[place] } else { tops[place] };
-                    at[place] = if greater { block as u32 } else { at[place] };
+                    rank(
+                        (n * STRETCH + at[place] as usize) * ROWS + place,
+                        tops[place],
+                        &mut promising,
+                    );
                 }
             }
             let first = n * TOGETHER * ROWS;
             // The most promising first: after them few others are worth a closer look.
-            for place in greatest::<N>(&tops) {
-                let block = at[place] as usize;
-                most[block][place] = DONE;
-                self.look(first + block * ROWS + place, &mut best);
+            for (row, _) in promising.into_iter().filter(|(_, most)| *most > DONE) {
+                most[row / ROWS][row % ROWS] = DONE;
+                closer.take(&[(first + row) as u32], 1);
             }
-            for (block, most) in most.iter().enumerate() {
-                // What is done is below the least that any other can be.
-                let mut reach = kernel.reach(most, least(&best).max(f32::MIN));
-                while reach != 0 {
-                    self.look(first + block * ROWS + reach.trailing_zeros() as usize, &mut best);
-                    reach &= reach - 1;
+            let (mut next, mut end) = (0, 0);
+            loop {
+                while next < end && closer.waiting <= WAITING - ROWS {
+                    // What is done is below the least that any other can be.
+                    let reach = kernel.reach(&most[next], closer.least().max(f32::MIN));
+                    closer.take(&kernel.rows(reach, (first + next * ROWS) as u32), reach.count_ones());
+                    next += 1;
                 }
+                closer.look();
+                if next == most.len() {
+                    break;
+                }
+                end = most.len();
             }
         }
-        best
+        closer.best
     }
 }
 
-/// The places of the greatest values, the greatest first; fewer where there are no more.
+/// Puts a row in its place among the greatest, the greatest first.
 #[inline(always)]
-fn greatest<const N: usize>(values: &[f32; ROWS]) -> impl Iterator<Item = usize> {
-    let mut found = [(0, DONE); N];
-    for (place, &value) in values.iter().enumerate() {
-        if let Some(rank) = found.iter().position(|than| value > than.1) {
-            found[rank..].rotate_right(1);
-            found[rank] = (place, value);
-        }
+fn rank(row: usize, most: f32, among: &mut [(usize, f32); PROMISING]) {
+    if most > among[PROMISING - 1].1 {
+        let place = among.iter().position(|than| most > than.1).unwrap_or(PROMISING - 1);
+        among[place..].rotate_right(1);
+        among[place] = (row, most);
     }
-    found
-        .into_iter()
-        .filter(|(_, value)| *value > DONE)
-        .map(|(place, _)| place)
 }
 
-fn least<const N: usize>(best: &[Option<Near>; N]) -> f32 {
-    best[N - 1].map_or(f32::NEG_INFINITY, |worst| worst.similarity)
+/// The rows that wait for a closer look. They are looked at together, so that the memory of one is fetched while another
+/// is multiplied.
+struct Closer<'a, F, const N: usize> {
+    search: &'a Search<'a, F, N>,
+    probe: &'a Probe,
+    best: [Option<Near>; N],
+    rows: [u32; WAITING],
+    waiting: usize,
 }
 
-impl<F: Fn(usize, f32) -> bool, const N: usize> Search<'_, F, N> {
-    /// Looks closer at a row.
+impl<F: Fn(usize, f32) -> bool, const N: usize> Closer<'_, F, N> {
     #[inline(always)]
-    fn look(&self, row: usize, best: &mut [Option<Near>; N]) {
-        if row < self.flat.count && self.most(row) >= least(best) {
-            self.weigh(row, best);
+    fn least(&self) -> f32 {
+        self.best[N - 1].map_or(f32::NEG_INFINITY, |worst| worst.similarity)
+    }
+
+    #[inline(always)]
+    fn take<const M: usize>(&mut self, rows: &[u32; M], count: u32) {
+        self.rows[self.waiting..self.waiting + M].copy_from_slice(rows);
+        self.waiting += count as usize;
+    }
+
+    /// Looks closer at all that wait.
+    #[inline(always)]
+    fn look(&mut self) {
+        let rows = &self.rows[..self.waiting];
+        let mut most = [0.0; WAITING];
+        for (most, &row) in most.iter_mut().zip(rows) {
+            *most = self.most(row as usize);
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        for (n, most) in most.into_iter().enumerate().take(waiting) {
+            if most >= self.least() {
+                self.weigh(self.rows[n] as usize);
+            }
         }
     }
 
     /// The most that the product of a row can be, by its 8 bits.
     #[inline(always)]
     fn most(&self, row: usize) -> f32 {
-        let (flat, probe) = (self.flat, self.probe);
+        let (flat, probe) = (self.search.flat, self.probe);
         let (step, error) = probe.fine;
         let bytes = &flat.bytes[row * flat.width..(row + 1) * flat.width];
         let products = bytes.iter().zip(&probe.words).fold(0_i32, |sum, (byte, word)| {
@@ -294,23 +335,24 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> Search<'_, F, N> {
     }
 
     /// Puts a row in its place among the best by its true product; of equal ones the earlier row is better.
-    #[inline(never)]
-    fn weigh(&self, row: usize, best: &mut [Option<Near>; N]) {
-        let similarity = dot(self.flat.row(row), self.values);
+    #[inline(always)]
+    fn weigh(&mut self, row: usize) {
+        let similarity = dot(self.search.flat.row(row), self.search.values);
         let better = |than: &Option<Near>| {
             than.is_none_or(|than| similarity > than.similarity || similarity == than.similarity && row < than.row)
         };
-        let Some(place) = best.iter().position(better) else {
+        let Some(place) = self.best.iter().position(better) else {
             return;
         };
-        if (self.may)(row, similarity) {
-            best[place..].rotate_right(1);
-            best[place] = Some(Near { similarity, row });
+        if (self.search.may)(row, similarity) {
+            self.best[place..].rotate_right(1);
+            self.best[place] = Some(Near { similarity, row });
         }
     }
 }
 
 /// Eight sums at a time, so that the compiler uses vector registers.
+#[inline]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -345,7 +387,7 @@ mod tests {
     fn check(width: usize, rows: &[Vec<f32>], probe: &[f32]) {
         let mut flat = FlatRows::new(width);
         rows.iter().for_each(|row| flat.push(row));
-        assert_eq!(flat.len(), rows.len());
+        assert_eq!(flat.rows().count(), rows.len());
         assert_eq!(flat.nearest::<5>(probe, |_, _| true), plain(rows, probe, |_| true));
         let odd = |row: usize| row % 2 == 1;
         assert_eq!(flat.nearest::<1>(probe, |row, _| odd(row)), plain(rows, probe, odd));
@@ -385,7 +427,7 @@ mod tests {
         let mut flat = FlatRows::new(3);
         flat.push(&[1.0, 0.0, 0.0]);
         assert_eq!(flat.nearest::<1>(&[1.0, 0.0], |_, _| true), [None]);
-        assert!(FlatRows::new(3).is_empty());
+        assert_eq!(FlatRows::new(3).nearest::<1>(&[1.0; 3], |_, _| true), [None]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The faces of all lists, searched exactly.
 
-use super::crowd::Crowd;
-use super::flat::{FlatRows, dot};
+use super::crowd::{AT_ONCE, Crowd};
+use super::flat::{FlatRows, Near, dot};
 use vong_models::face::Embedding;
 use vong_wire::{EntryId, ListId, ListKind, Severity, WatchlistBundle};
 
@@ -194,20 +194,29 @@ impl Gallery {
 
 impl List {
     fn best(&self, probe: &[f32]) -> Option<FaceMatch> {
-        let may = |row: usize, similarity: f32| !self.denied(self.owner[row], probe, similarity);
-        let [nearest] = self.rows.nearest(probe, may);
-        let nearest = nearest?;
+        let near: [Option<Near>; AT_ONCE] = self.rows.nearest(probe, |_, _| true);
+        let allowed = |near: &Near| !self.denied(self.owner[near.row], probe, near.similarity);
+        // One without a denied entry is found at once; else those further away are asked.
+        let nearest = match near.iter().flatten().copied().find(allowed) {
+            None if near[AT_ONCE - 1].is_some() => self.nearest_allowed(probe),
+            found => found,
+        }?;
         let owner = self.owner[nearest.row];
+        let list = (&self.rows, self.owner.as_slice());
         Some(FaceMatch {
             list: self.id.clone(),
             entry: self.entries[owner as usize].clone(),
             severity: self.severity,
-            similarity: self
-                .crowd
-                .score(&self.rows, &self.owner, owner, probe, nearest.similarity),
+            similarity: self.crowd.score(list, (owner, nearest.similarity), probe, &near),
             cosine: nearest.similarity,
             threshold: self.threshold,
         })
+    }
+
+    fn nearest_allowed(&self, probe: &[f32]) -> Option<Near> {
+        let may = |row: usize, similarity: f32| !self.denied(self.owner[row], probe, similarity);
+        let [nearest] = self.rows.nearest(probe, may);
+        nearest
     }
 
     fn denied(&self, owner: u32, probe: &[f32], similarity: f32) -> bool {
@@ -220,10 +229,11 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use vong_wire::{FaceEntry, Watchlist};
 
-    fn entry(id: &str, embeddings: &[[f32; 2]], not_this: &[[f32; 2]]) -> FaceEntry {
-        let vectors = |rows: &[[f32; 2]]| rows.iter().map(|row| row.to_vec()).collect();
+    fn entry<const N: usize>(id: &str, embeddings: &[[f32; N]], not_this: &[[f32; N]]) -> FaceEntry {
+        let vectors = |rows: &[[f32; N]]| rows.iter().map(|row| row.to_vec()).collect();
         FaceEntry {
             id: EntryId::new(id).unwrap(),
             embeddings: vectors(embeddings),
@@ -283,6 +293,42 @@ mod tests {
         let (gallery, _) = Gallery::new(&bundle("m", vec![entry("a", &[[1.0, 0.0]], &[[0.96, 0.28]])]), "m", 0.5);
         assert_eq!(found(&gallery, [1.0, 0.0]).as_deref(), Some("a"));
         assert_eq!(found(&gallery, [0.96, 0.28]), None);
+    }
+
+    proptest! {
+        /// Entries of one photograph and of a dozen, some of them denied for what is like the probe.
+        #[test]
+        fn one_search_says_what_separate_ones_say(
+            people in prop::collection::vec((unit(), 1_usize..12, any::<bool>()), 2..140),
+            probe in unit(),
+            spread in 0.0_f32..0.5,
+        ) {
+            let entries = people.iter().enumerate().map(|(n, (centre, photographs, denied))| {
+                let photograph = |k: usize| std::array::from_fn(|i| centre[i] + spread * ((n * 31 + k * 7 + i) % 13) as f32 / 13.0);
+                let shots: Vec<[f32; 6]> = (0..*photographs).map(photograph).collect();
+                let not_this = if *denied { vec![probe] } else { vec![] };
+                entry(&format!("e{n}"), &shots, &not_this)
+            });
+            let (gallery, _) = Gallery::new(&bundle("m", entries.collect()), "m", 0.5);
+            let list = &gallery.lists[0];
+            let best = list.best(&probe);
+            let alone = list.nearest_allowed(&probe);
+            prop_assert_eq!(best.as_ref().map(|best| best.cosine), alone.map(|near| near.similarity));
+            if let (Some(best), Some(near)) = (best, alone) {
+                let owner = list.owner[near.row];
+                prop_assert_eq!(&best.entry, &list.entries[owner as usize]);
+                let rows = (&list.rows, &list.owner[..]);
+                let score = list.crowd.score(rows, (owner, near.similarity), &probe, &[]);
+                prop_assert_eq!(best.similarity, score);
+            }
+        }
+    }
+
+    fn unit() -> impl Strategy<Value = [f32; 6]> {
+        prop::array::uniform6(-1.0_f32..1.0).prop_map(|values| {
+            let length = values.iter().map(|v| v * v).sum::<f32>().sqrt().max(0.01);
+            values.map(|value| value / length)
+        })
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod plates;
 mod scan;
 mod vote;
 
-pub use flat::{FlatRows, Near};
 pub use gallery::{FaceMatch, Gallery, GalleryError};
 pub use plates::PlateLists;
 pub use vote::IdentityVote;

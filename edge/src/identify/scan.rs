@@ -29,6 +29,18 @@ pub(super) trait Kernel: Copy {
         })
     }
 
+    /// The greatest value of each place so far and the block that it is of, with those of one more block.
+    #[inline(always)]
+    fn greater(self, tops: Tops, values: &[f32; ROWS], block: u32) -> Tops {
+        let (mut tops, mut at) = tops;
+        for place in 0..ROWS {
+            let greater = values[place] > tops[place];
+            tops[place] = if greater { values[place] } else { tops[place] };
+            at[place] = if greater { block } else { at[place] };
+        }
+        (tops, at)
+    }
+
     /// A bit for each value that is at least `least`.
     #[inline(always)]
     fn reach(self, values: &[f32; ROWS], least: f32) -> u32 {
@@ -38,7 +50,24 @@ pub(super) trait Kernel: Copy {
             .map(|(row, value)| u32::from(*value >= least) << row);
         bits.fold(0, |all, bit| all | bit)
     }
+
+    /// The numbers of the rows whose bits are set, counted from `first`; what stands behind them means nothing.
+    #[inline(always)]
+    fn rows(self, mut bits: u32, first: u32) -> [u32; ROWS] {
+        let mut rows = [0; ROWS];
+        for row in &mut rows {
+            if bits == 0 {
+                break;
+            }
+            *row = first + bits.trailing_zeros();
+            bits &= bits - 1;
+        }
+        rows
+    }
 }
+
+/// The greatest value of each place, and the block that it is of.
+pub(super) type Tops = ([f32; ROWS], [u32; ROWS]);
 
 /// What bounds the products of sixteen rows: the value of a step of each, and the greatest error with a probe of length 1.
 #[derive(Debug, Default, Clone)]
@@ -89,9 +118,12 @@ impl Kernel for Plain {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Coarse, Eight, Kernel, ROWS, TILES_IN_16_BITS, Tile, TileBounds, WithKernel};
+    use super::{Coarse, Eight, Kernel, ROWS, TILES_IN_16_BITS, Tile, TileBounds, Tops, WithKernel};
     use pulp::x86::{V3, V4};
-    use std::arch::x86_64::{__m256, __m256i, __m512, __m512i, _CMP_GE_OQ};
+    use std::arch::x86_64::{__m256, __m256i, __m512, __m512i, _CMP_GE_OQ, _CMP_GT_OQ};
+
+    /// Numbers of the rows of a block.
+    const PLACES: [i32; ROWS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
     impl Kernel for V4 {
         #[inline(always)]
@@ -139,9 +171,25 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn greater(self, (tops, at): Tops, values: &[f32; ROWS], block: u32) -> Tops {
+            let f = self.avx512f;
+            let (tops, values): (__m512, __m512) = (pulp::cast(tops), pulp::cast(*values));
+            let greater = f._mm512_cmp_ps_mask::<_CMP_GT_OQ>(values, tops);
+            let at = f._mm512_mask_set1_epi32(pulp::cast(at), greater, block as i32);
+            (pulp::cast(f._mm512_max_ps(values, tops)), pulp::cast(at))
+        }
+
+        #[inline(always)]
         fn reach(self, values: &[f32; ROWS], least: f32) -> u32 {
             let f = self.avx512f;
             u32::from(f._mm512_cmp_ps_mask::<_CMP_GE_OQ>(pulp::cast(*values), f._mm512_set1_ps(least)))
+        }
+
+        #[inline(always)]
+        fn rows(self, bits: u32, first: u32) -> [u32; ROWS] {
+            let f = self.avx512f;
+            let numbers = f._mm512_add_epi32(pulp::cast(PLACES), f._mm512_set1_epi32(first as i32));
+            pulp::cast(f._mm512_maskz_compress_epi32(bits as u16, numbers))
         }
     }
 
@@ -239,11 +287,22 @@ mod tests {
         let plain = Plain.most(products, &bounds, &of);
         let mask = Plain.reach(&plain, plain[3]);
         assert!(mask & 1 << 3 != 0 && mask != 0xFFFF, "{mask:x} of {plain:?}");
+        let tops = Plain.greater(before(&plain), &plain, 7);
+        assert_eq!(
+            (tops.0[3], tops.1[3], tops.1[4]),
+            (plain[3], 1, 7),
+            "of equal ones the earlier"
+        );
         #[cfg(target_arch = "x86_64")]
         {
-            let alike = |(most, reach): ([f32; ROWS], u32)| {
+            let alike = |(most, reach, greater, rows): ([f32; ROWS], u32, Tops, [u32; ROWS])| {
                 assert!(most.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-5), "{most:?}");
-                assert_eq!(reach, mask);
+                assert_eq!((reach, greater), (mask, tops));
+                let all: Vec<u32> = (0..16)
+                    .filter(|row| mask & 1 << row != 0)
+                    .map(|row| 100 + row)
+                    .collect();
+                assert_eq!(rows[..all.len()], all);
             };
             if let Some(kernel) = pulp::x86::V4::try_new() {
                 alike(kernel.vectorize(On(kernel, Bounds(products, &bounds, &of, &plain))));
@@ -257,11 +316,19 @@ mod tests {
     struct Bounds<'a>([i32; ROWS], &'a TileBounds, &'a Coarse, &'a [f32; ROWS]);
 
     impl WithKernel for Bounds<'_> {
-        type Output = ([f32; ROWS], u32);
+        type Output = ([f32; ROWS], u32, Tops, [u32; ROWS]);
         #[inline(always)]
         fn run(self, kernel: impl Kernel) -> Self::Output {
-            (kernel.most(self.0, self.1, self.2), kernel.reach(self.3, self.3[3]))
+            let (most, reach) = (kernel.most(self.0, self.1, self.2), kernel.reach(self.3, self.3[3]));
+            let greater = kernel.greater(before(self.3), self.3, 7);
+            (most, reach, greater, kernel.rows(reach, 100))
         }
+    }
+
+    /// The greatest before: as great as the new value in every other place, less in the others.
+    fn before(values: &[f32; ROWS]) -> Tops {
+        let value = |place: usize| values[place] - f32::from(u8::from(place % 2 == 0));
+        (std::array::from_fn(value), [1; ROWS])
     }
 
     fn check(tiles: &[Tile], probe: &[Eight]) {

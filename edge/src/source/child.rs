@@ -1,11 +1,14 @@
 //! A decoding child: `ffmpeg`, which hands over planes of raw pixels on a pipe. Invariant: whatever happens, the child is
 //! ended and reaped when this is dropped. Knows no cameras and no files, only arguments.
 
-use super::stderr::{self, Complaints, Head};
+use super::stderr::{self, Complaints, Listener};
 use super::{Frame, Planes, SourceError, SourceOptions};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use std::io::Read;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +21,6 @@ const PIXEL_LIMIT: u64 = 100_000_000;
 
 /// Room in the pipe, as much as Linux gives to anybody: some pictures of the detector's size.
 const PIPE_BYTES: usize = 1 << 20;
-
-/// Frames that may be told before their pixels are taken.
-const HEADS: usize = 256;
 
 /// Pictures that wait to be filled again: one with the reader, one on the way.
 const SPARE: usize = 4;
@@ -45,7 +45,7 @@ pub(super) struct Decoder {
     /// Pictures to fill again.
     spare: Sender<Planes>,
     complaints: Complaints,
-    readers: Vec<JoinHandle<()>>,
+    reader: Option<JoinHandle<()>>,
     stop: CancellationToken,
     raw: bool,
 }
@@ -102,34 +102,31 @@ impl Decoder {
         let errors = child.stderr.take().expect("standard error is a pipe");
         // A picture in one piece instead of in many; where the system refuses, it goes as before.
         let _ = rustix::pipe::fcntl_setpipe_size(&pixels, PIPE_BYTES);
-        // The child waits for its pixels to be taken, so it is never so far ahead; a bounded queue allocates nothing.
-        let (sender, heads) = bounded(HEADS);
         let complaints = Complaints::default();
-        let (kept, secret) = (complaints.clone(), stderr::secret_of(input));
-        let of_stderr = std::thread::Builder::new()
-            .name("ffmpeg-stderr".into())
-            .spawn(move || stderr::read(errors, secret, &sender, &kept));
         let (full, pictures) = bounded(0);
         let (spare, empty) = bounded(SPARE);
-        let of_pixels = std::thread::Builder::new()
-            .name("ffmpeg-pixels".into())
-            .spawn(move || read_pictures(pixels, &heads, &empty, &full));
+        let started = fcntl_setfl(&errors, OFlags::NONBLOCK)
+            .map_err(std::io::Error::from)
+            .and_then(|()| {
+                let listener = Listener::new(errors, stderr::secret_of(input), complaints.clone());
+                std::thread::Builder::new()
+                    .name("ffmpeg-pixels".into())
+                    .spawn(move || read_pictures(pixels, listener, &empty, full))
+            });
         // Made first, so that the child is ended where a thread cannot be started.
         let mut this = Self {
             child,
             pictures,
             spare,
             complaints,
-            readers: Vec::new(),
+            reader: None,
             stop: options.stop.clone(),
             raw: options.raw,
         };
-        for reader in [of_stderr, of_pixels] {
-            this.readers.push(reader.map_err(|cause| SourceError::NoDecoder {
-                program: "ffmpeg",
-                cause,
-            })?);
-        }
+        this.reader = Some(started.map_err(|cause| SourceError::NoDecoder {
+            program: "ffmpeg",
+            cause,
+        })?);
         Ok(this)
     }
 
@@ -179,7 +176,7 @@ impl Decoder {
         let _ = self.child.wait();
         // A reader that waits to hand a picture over learns that nobody takes it.
         self.pictures = never();
-        for reader in self.readers.drain(..) {
+        if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
     }
@@ -191,22 +188,60 @@ impl Drop for Decoder {
     }
 }
 
-/// Reads pictures until the pipe ends or nobody takes them.
+/// Reads pictures until the pipe ends or nobody takes them, and then what the child says until its end.
 fn read_pictures(
     mut pixels: ChildStdout,
-    heads: &Receiver<Head>,
+    mut listener: Listener<ChildStderr>,
+    empty: &Receiver<Planes>,
+    full: Sender<(Planes, Option<f64>)>,
+) {
+    while read_picture(&mut pixels, &mut listener, empty, &full).is_some() {}
+    // Else the child would wait for somebody to take its pixels, and the caller for a picture.
+    drop((pixels, full));
+    if fcntl_setfl(listener.stderr(), OFlags::empty()).is_ok() {
+        listener.listen();
+    }
+}
+
+fn read_picture(
+    pixels: &mut ChildStdout,
+    listener: &mut Listener<ChildStderr>,
     empty: &Receiver<Planes>,
     full: &Sender<(Planes, Option<f64>)>,
-) {
-    for head in heads {
-        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
-            return;
+) -> Option<()> {
+    // A picture is told before it comes: who waits for pixels alone is woken once.
+    while !is_ready(pixels)? {
+        listener.listen();
+    }
+    let mut is_open = listener.listen();
+    let head = loop {
+        match listener.heads.pop_front() {
+            Some(head) => break head,
+            None if is_open => is_open = is_ready(listener.stderr()).is_some_and(|ready| !ready || listener.listen()),
+            None => return None,
         }
-        let mut planes = empty.try_recv().unwrap_or_default();
-        let room = planes.room(head.width, head.height, head.coding);
-        if pixels.read_exact(room).is_err() || full.send((planes, head.pts_s)).is_err() {
-            return;
-        }
+    };
+    if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
+        return None;
+    }
+    let mut planes = empty.try_recv().unwrap_or_default();
+    pixels
+        .read_exact(planes.room(head.width, head.height, head.coding))
+        .ok()?;
+    full.send((planes, head.pts_s)).ok()
+}
+
+/// Waits a while for something to read; none once nothing more can come.
+fn is_ready(pipe: &impl AsFd) -> Option<bool> {
+    let mut polled = [PollFd::new(pipe, PollFlags::IN)];
+    let patience = Timespec {
+        tv_sec: 0,
+        tv_nsec: LOOK.subsec_nanos().into(),
+    };
+    match poll(&mut polled, Some(&patience)) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => Some(false),
+        Ok(_) => polled[0].revents().contains(PollFlags::IN).then_some(true),
+        Err(_) => None,
     }
 }
 

@@ -21,7 +21,7 @@ pub use rtsp::RtspSource;
 pub use still::{FROZEN_AFTER, Stillness};
 #[cfg(feature = "usb")]
 pub use usb::UsbSource;
-pub use yuv::{Coding, Grey, Planes};
+pub use yuv::{Coding, Grey, GreyLine, Planes};
 
 use crate::clock::Clock;
 use crate::config::{CameraSource, Region};

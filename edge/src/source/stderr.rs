@@ -2,9 +2,8 @@
 //! password leaves this file. Knows text only.
 
 use super::yuv::Coding;
-use crossbeam_channel::Sender;
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vong_wire::Trouble;
 
@@ -65,33 +64,72 @@ impl Complaints {
     }
 }
 
-/// Reads until the child closes its standard error; sends the head of each frame.
-pub(super) fn read(stderr: impl Read, secret: Option<String>, heads: &Sender<Head>, complaints: &Complaints) {
-    let mut reader = BufReader::new(stderr);
-    let mut bytes = Vec::new();
-    let mut coding = Coding::default();
-    loop {
-        bytes.clear();
-        // A line without end must not fill the memory.
-        match (&mut reader).take(16 * 1024).read_until(b'\n', &mut bytes) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+/// Frames that may be told before their pixels are taken, without more memory.
+const HEADS: usize = 256;
+/// A line without end must not fill the memory.
+const LINE_BYTES: usize = 16 * 1024;
+
+/// Listens to the child whenever it is asked to: one who waits for every word is woken a dozen times a frame.
+#[derive(Debug)]
+pub(super) struct Listener<R> {
+    stderr: BufReader<R>,
+    secret: Option<String>,
+    complaints: Complaints,
+    line: Vec<u8>,
+    coding: Coding,
+    /// Frames that were told and not yet taken.
+    pub(super) heads: VecDeque<Head>,
+}
+
+impl<R: Read> Listener<R> {
+    /// Nothing heard yet. Of `stderr` must be read without waiting, but for the end.
+    pub(super) fn new(stderr: R, secret: Option<String>, complaints: Complaints) -> Self {
+        Self {
+            stderr: BufReader::new(stderr),
+            secret,
+            complaints,
+            line: Vec::with_capacity(LINE_LIMIT),
+            coding: Coding::default(),
+            heads: VecDeque::with_capacity(HEADS),
         }
-        let line = String::from_utf8_lossy(&bytes);
+    }
+
+    /// Where it is said.
+    pub(super) fn stderr(&self) -> &R {
+        self.stderr.get_ref()
+    }
+
+    /// Takes in what has been said; false once nothing more can come.
+    pub(super) fn listen(&mut self) -> bool {
+        loop {
+            let room = (LINE_BYTES - self.line.len()) as u64;
+            match (&mut self.stderr).take(room).read_until(b'\n', &mut self.line) {
+                Ok(0) if self.line.is_empty() => return false,
+                Ok(_) => {
+                    self.hear();
+                    self.line.clear();
+                }
+                Err(trouble) => return trouble.kind() == ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    fn hear(&mut self) {
+        let line = String::from_utf8_lossy(&self.line);
         let line = line.trim();
         if let Some(told) = coding_of(line) {
             // It stands behind the frame that it belongs to; only a stream's first frame is taken for the usual one.
-            coding = told;
+            self.coding = told;
         } else if let Some(head) = head_of(line) {
-            let head = Head { coding, ..head };
-            if heads.send(head).is_err() {
-                // Nobody reads frames any more; go on draining so that the child can end in peace.
-                continue;
-            }
+            self.heads.push_back(Head {
+                coding: self.coding,
+                ..head
+            });
         } else if let Some(duration_s) = duration_of(line) {
-            complaints.lock().duration_s = Some(duration_s);
+            self.complaints.lock().duration_s = Some(duration_s);
         } else if is_complaint(line) {
-            complaints.add(masked(line, secret.as_deref()).chars().take(LINE_LIMIT).collect());
+            let masked = masked(line, self.secret.as_deref());
+            self.complaints.add(masked.chars().take(LINE_LIMIT).collect());
         }
     }
 }
@@ -229,6 +267,42 @@ mod tests {
         ] {
             assert_eq!(head_of(other), None, "{other:?}");
         }
+    }
+
+    /// Says a piece each time, and between them that there is nothing yet.
+    struct Slow(VecDeque<Option<&'static [u8]>>);
+
+    impl Read for Slow {
+        fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+            match self.0.pop_front() {
+                Some(Some(piece)) => {
+                    room[..piece.len()].copy_from_slice(piece);
+                    Ok(piece.len())
+                }
+                Some(None) => Err(ErrorKind::WouldBlock.into()),
+                None => Ok(0),
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_may_come_in_pieces_and_the_last_one_without_an_end() {
+        let pieces: [Option<&[u8]>; 6] = [
+            Some(b"[Parsed_showinfo_1 @ 0x5] [info] n: 0 pts"),
+            None,
+            Some(b"_time:0.5 s:64x48 i:P\n[Parsed_showinfo_1 @ 0x5] [info] color_range:pc\n[Parsed"),
+            None,
+            Some(b"_showinfo_1 @ 0x5] [info] n: 1 s:64x48\n"),
+            Some(b"[error] it is broken"),
+        ];
+        let complaints = Complaints::default();
+        let mut listener = Listener::new(Slow(pieces.into()), None, complaints.clone());
+        assert!(listener.listen() && listener.heads.is_empty());
+        assert!(listener.listen());
+        assert_eq!(listener.heads.pop_front().and_then(|head| head.pts_s), Some(0.5));
+        assert!(!listener.listen());
+        assert!(listener.heads.pop_front().is_some_and(|head| head.coding.full));
+        assert_eq!(complaints.last().as_deref(), Some("it is broken"));
     }
 
     #[test]

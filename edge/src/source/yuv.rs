@@ -151,7 +151,7 @@ impl<'p> Grey<'p> {
         }
     }
 
-    /// What 1 of [`GreyLine::at`] is in grey levels from 0 to 255.
+    /// What 1 of [`GreyLine::add`] is in grey levels from 0 to 255.
     pub fn unit(&self) -> f32 {
         // From 16 to 235, as most decoders have it, to the range of colours.
         if self.pixel == 1 { 298.0 / 256.0 } else { 1.0 / 256.0 }
@@ -175,14 +175,21 @@ pub struct GreyLine<'p> {
 }
 
 impl GreyLine<'_> {
-    /// Brightness of a pixel, in units that [`Grey::unit`] tells.
-    #[inline]
-    pub fn at(&self, x: usize) -> u32 {
-        if self.pixel == 1 {
-            return u32::from(self.bytes[x]);
+    /// Sums of the brightness of each pixel of some lines, in units that [`Grey::unit`] tells.
+    pub fn add<const N: usize>(lines: [Self; N], sums: &mut [u32]) {
+        sums.fill(0);
+        for line in lines {
+            if line.pixel == 1 {
+                for (sum, grey) in sums.iter_mut().zip(line.bytes) {
+                    *sum = sum.wrapping_add(u32::from(*grey));
+                }
+            } else {
+                for (sum, pixel) in sums.iter_mut().zip(line.bytes.as_chunks::<3>().0) {
+                    let [r, g, b] = pixel.map(u32::from);
+                    *sum = sum.wrapping_add(77 * r + 150 * g + 29 * b);
+                }
+            }
         }
-        let [r, g, b] = [0, 1, 2].map(|channel| u32::from(self.bytes[3 * x + channel]));
-        77 * r + 150 * g + 29 * b
     }
 }
 
@@ -223,12 +230,35 @@ mod tests {
     }
 
     #[test]
+    fn every_pixel_is_what_its_own_three_values_say() {
+        for (width, height) in [(1, 1), (5, 3), (31, 2), (32, 2), (33, 3), (63, 4), (97, 5)] {
+            let mut planes = Planes::default();
+            let coding = Coding { full: false, hd: true };
+            let room = planes.room(width, height, coding);
+            room.iter_mut()
+                .enumerate()
+                .for_each(|(n, byte)| *byte = (n * n * 31 + n * 7) as u8);
+            let mut picture = RgbImage::default();
+            planes.picture(&mut picture);
+            let (greys, colours) = planes.bytes.split_at((width * height) as usize);
+            let (blues, reds) = colours.split_at(colours.len() / 2);
+            for (x, y, pixel) in picture.enumerate_pixels() {
+                let colour = (y / 2 * width.div_ceil(2) + x / 2) as usize;
+                let alone = one(greys[(y * width + x) as usize], blues[colour], reds[colour], coding);
+                assert_eq!(pixel.0, alone, "{x} {y} of {width} x {height}");
+            }
+        }
+    }
+
+    #[test]
     fn room_is_exact_and_brightness_is_first() {
         let mut planes = Planes::default();
         assert!(planes.is_empty());
         assert_eq!(planes.room(5, 3, Coding::default()).len(), 15 + 2 * 6);
         planes.room(5, 3, Coding::default())[7] = 99;
-        assert_eq!(planes.grey().line(1).at(2), 99);
+        let mut sums = [0; 5];
+        GreyLine::add([planes.grey().line(1); 2], &mut sums);
+        assert_eq!(sums[2], 198);
         planes.clear();
         assert!(planes.is_empty());
     }

@@ -10,7 +10,7 @@ use vong_models::Detection;
 use vong_wire::ObjectClass;
 
 /// Memory kept between steps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scratch {
     assigner: Assigner,
     /// Detections already used.

@@ -207,14 +207,14 @@ impl Tracker {
         self.associate(at_s, detections);
         self.doubt_unseen();
         self.bury(at_s);
-        self.show(at_s)
+        self.show()
     }
 
     /// Moves on to a picture in which nothing was looked for: no track is blamed for not being seen in it.
     pub fn coast(&mut self, at_s: f64) -> &[Track] {
         self.advance(at_s);
         self.bury(at_s);
-        self.show(at_s)
+        self.show()
     }
 
     /// The tracks that are there to be seen or hidden behind others at this moment: what to draw, and to compare with
@@ -288,7 +288,7 @@ impl Tracker {
         });
     }
 
-    fn show(&mut self, _at_s: f64) -> &[Track] {
+    fn show(&mut self) -> &[Track] {
         self.shown.clear();
         for followed in &mut self.followed {
             let detected = if followed.paired {
