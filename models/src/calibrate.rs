@@ -1,8 +1,10 @@
-//! Ranges of the values inside a detector, measured on pictures: what a network of 8 bits is made by. Invariant: the
-//! pictures are scaled and normalised as the detector does it.
+//! Ranges of the values inside a network, measured on pictures: what a network of 8 bits is made by. Invariant: the
+//! pictures go in as they do at the gate.
 
 use crate::convert::ppocr;
 use crate::convert::quantise::{self, Ranges};
+use crate::convert::ranged;
+use crate::face::{FaceDetector, looks, subject};
 use crate::manifest::{Family, Job, Manifest, Model};
 use crate::picture::{Normalise, Region, Scaler};
 use crate::picture_file::open_picture;
@@ -14,6 +16,9 @@ use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+
+/// A face less sure than this is none to measure by.
+const LEAST_SCORE: f32 = 0.5;
 
 /// What was measured.
 #[derive(Debug)]
@@ -28,54 +33,93 @@ pub struct Measured {
     pub eight_bit: Vec<u8>,
 }
 
-/// Measures a detector of objects, or of rows of text, on the pictures of a folder.
+/// Measures a detector of objects, of rows of text, or an embedding on the pictures of a folder.
 ///
 /// # Errors
 /// When the model or a picture cannot be read, or there is none.
 pub fn measure(store: &Store, manifest: &Manifest, id: Option<&str>, folder: &Path) -> Result<Measured> {
     let named = manifest.models().find(|model| Some(model.id.as_str()) == id);
-    let job = match named {
-        Some(model) if model.job == Job::PlateRows => Job::PlateRows,
-        _ => Job::Objects,
-    };
-    let model = manifest.model(job, id)?;
+    let model = manifest.model(named.map_or(Job::Objects, |model| model.job), id)?;
     let path = manifest.checked_file(store, model)?;
     let mut file = std::fs::read(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-    let names = if model.family == Family::PpocrDet {
-        file = ppocr::prepare(&file)?;
-        ppocr::measured(&file)?
-    } else {
-        quantise::measured(&file)?
+    let names = match model.family {
+        Family::PpocrDet => {
+            file = ppocr::prepare(&file)?;
+            ranged::with_relus(&file)?
+        }
+        Family::DlibResnet => ranged::with_relus(&file)?,
+        _ => ranged::leaky(&file)?,
     };
-    let open = quantise::with_outputs(&file, &names)?;
-    let mut ranges = Ranges::new();
     let pictures = pictures(folder)?;
-    let mut session = Session::open_bytes(store, &model.id, &open, SessionOptions { threads: 1 })?;
+    let mut probe = Probe {
+        session: Session::open_bytes(
+            store,
+            &model.id,
+            &quantise::with_outputs(&file, &names)?,
+            SessionOptions { threads: 1 },
+        )?,
+        names,
+        ranges: Ranges::new(),
+    };
     let (mut scaler, normalise) = (Scaler::default(), Normalise::of(model));
+    let mut faces = match model.job {
+        Job::Embedding => Some(FaceDetector::open(store, manifest, None, 1)?),
+        _ => None,
+    };
     for path in &pictures {
         let picture = open_picture(path)?;
-        let (to, size) = seen(model, &picture);
-        let mut extent = (f32::INFINITY, f32::NEG_INFINITY);
-        let outputs = session.run(&[1, 3, size.1, size.0], |tensor| {
-            scaler.place(&picture, Region::whole(&picture), to, size, &normalise, tensor);
-            extent = extremes(tensor);
-        })?;
-        for name in &names {
-            // The input comes first where it is measured; it is no output.
-            let extent = match outputs.named(name) {
-                Ok(values) => extremes(values.data),
-                Err(_) if *name == names[0] => extent,
-                Err(error) => return Err(error.into()),
-            };
-            widen(&mut ranges, name, extent);
+        let Some(faces) = &mut faces else {
+            let (to, size) = seen(model, &picture);
+            probe.look(size, |tensor| {
+                scaler.place(&picture, Region::whole(&picture), to, size, &normalise, tensor);
+            })?;
+            continue;
+        };
+        let mut found = Vec::new();
+        faces.detect(&picture, LEAST_SCORE, &mut found)?;
+        let face = subject(&found, picture.width(), picture.height())
+            .with_context(|| format!("`{}` shows no face; take it out of the folder", path.display()))?;
+        let [width, height] = model.size;
+        for (chip, mirror) in looks(model, &faces.points(&picture, face)?) {
+            probe.look((width, height), |tensor| {
+                chip.warp(&picture, width, height, mirror, &normalise, tensor);
+            })?;
         }
     }
     Ok(Measured {
         model: model.id.clone(),
         pictures: pictures.len(),
-        eight_bit: quantise::quantise(&file, &ranges)?,
-        ranges,
+        eight_bit: quantise::quantise(&file, &probe.ranges)?,
+        ranges: probe.ranges,
     })
+}
+
+/// A network whose inner values come out.
+struct Probe {
+    session: Session,
+    names: Vec<String>,
+    ranges: Ranges,
+}
+
+impl Probe {
+    /// Runs it once on what `fill` makes of a tensor of this width and height.
+    fn look(&mut self, (width, height): (usize, usize), fill: impl FnOnce(&mut [f32])) -> Result<()> {
+        let mut put_in = (f32::INFINITY, f32::NEG_INFINITY);
+        let outputs = self.session.run(&[1, 3, height, width], |tensor| {
+            fill(tensor);
+            put_in = extremes(tensor);
+        })?;
+        for name in &self.names {
+            // The input comes first where it is measured; it is no output.
+            let extent = match outputs.named(name) {
+                Ok(values) => extremes(values.data),
+                Err(_) if *name == self.names[0] => put_in,
+                Err(error) => return Err(error.into()),
+            };
+            widen(&mut self.ranges, name, extent);
+        }
+        Ok(())
+    }
 }
 
 /// Width and height to which the detector scales a picture, and those of the tensor.

@@ -25,7 +25,7 @@ enum Command {
     Fetch,
     /// Compares every file of the store with the manifest.
     Verify,
-    /// Measures the ranges by which a detector of objects or of text is made one of 8 bits, on pictures of a folder.
+    /// Measures the ranges by which a detector of objects or of text, or an embedding, is made one of 8 bits, on pictures of a folder.
     Calibrate {
         /// The model.
         #[arg(long)]

@@ -327,7 +327,7 @@ mod tests {
 
     /// The greatest before: as great as the new value in every other place, less in the others.
     fn before(values: &[f32; ROWS]) -> Tops {
-        let value = |place: usize| values[place] - f32::from(u8::from(place % 2 == 0));
+        let value = |place: usize| values[place] - f32::from(u8::from(place.is_multiple_of(2)));
         (std::array::from_fn(value), [1; ROWS])
     }
 

@@ -7,6 +7,7 @@ pub mod nanodet;
 pub mod onnx;
 pub mod ppocr;
 pub mod quantise;
+pub mod ranged;
 pub mod tfjs;
 
 use serde::Deserialize;
@@ -19,6 +20,8 @@ pub enum Conversion {
     Centerface,
     /// [`dlib::convert`] of the list of weights and their values.
     DlibResnet,
+    /// The same in 8 bits, by ranges that are part of the program.
+    DlibResnetU8,
     /// [`nanodet::convert`] of the graph and its weights.
     Nanodet,
     /// The same in 8 bits, by ranges that are part of the program.
@@ -28,6 +31,7 @@ pub enum Conversion {
 }
 
 // Made by `vong-models calibrate`.
+const DLIB_RANGES: &str = include_str!("../../calibration/dlib-resnet.txt");
 const NANODET_RANGES: &str = include_str!("../../calibration/nanodet-g-416.txt");
 const PPOCR_DET_RANGES: &str = include_str!("../../calibration/ppocr-det.txt");
 
@@ -40,6 +44,9 @@ impl Conversion {
         match (self, members) {
             (Self::Centerface, [file]) => centerface::clean(file),
             (Self::DlibResnet, [manifest, bytes]) => dlib::convert(manifest, bytes),
+            (Self::DlibResnetU8, [manifest, bytes]) => {
+                quantise::quantise(&dlib::convert(manifest, bytes)?, &quantise::read_ranges(DLIB_RANGES)?)
+            }
             (Self::Nanodet, [json, bytes]) => nanodet::convert(json, bytes),
             (Self::NanodetU8, [json, bytes]) => {
                 quantise::quantise(&nanodet::convert(json, bytes)?, &quantise::read_ranges(NANODET_RANGES)?)

@@ -4,6 +4,7 @@
 //! have looked at which fields it has; `convert` does it for files of known hash only.
 
 use prost::Message;
+use std::collections::HashMap;
 
 /// 32-bit floating point, `TensorProto.DataType`.
 pub const FLOAT: i32 = 1;
@@ -81,6 +82,19 @@ pub struct Graph {
     /// Shapes in between, a help only.
     #[prost(message, repeated, tag = "13")]
     pub value_info: Vec<ValueInfo>,
+}
+
+impl Graph {
+    /// Places of the nodes that read a tensor, by its name.
+    pub fn readers(&self) -> HashMap<String, Vec<usize>> {
+        let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, node) in self.node.iter().enumerate() {
+            for input in &node.input {
+                readers.entry(input.clone()).or_default().push(at);
+            }
+        }
+        readers
+    }
 }
 
 /// One operation.

@@ -10,21 +10,6 @@ use std::collections::{BTreeSet, HashMap};
 
 /// Filters that one step of the processor's work holds.
 const LANES: i64 = 16;
-/// Operations whose outputs say something of the whole picture: too small to be worth eight bits.
-const POOLS: [&str; 2] = ["ReduceMean", "GlobalAveragePool"];
-/// Operations whose outputs go through eight bits.
-const EIGHT_BIT: [&str; 9] = [
-    "Conv",
-    "Relu",
-    "MaxPool",
-    "Concat",
-    "Add",
-    "Mul",
-    "Resize",
-    "Gelu",
-    "HardSigmoid",
-];
-
 /// Prepares the package's file.
 ///
 /// # Errors
@@ -54,47 +39,6 @@ pub fn prepare(file: &[u8]) -> Result<Vec<u8>> {
     Ok(model.encode_to_vec())
 }
 
-/// Names of the tensors of a prepared network that should have a range. The picture itself has none: the first layer
-/// sees three planes and is no slower in full, and all others suffer where it is coarse. The last enlargements stay in
-/// floats as well.
-///
-/// # Errors
-/// When the file is no model.
-pub fn measured(prepared: &[u8]) -> Result<Vec<String>> {
-    let model = ModelProto::decode(prepared).context("it is no ONNX model")?;
-    let graph = model.graph.context("it has no graph")?;
-    let readers = readers(&graph);
-    let (mut names, mut small, mut enlarged) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    for node in &graph.node {
-        let (op, output) = (node.op_type.as_str(), &node.output[0]);
-        let of_all = matches!(op, "Conv" | "Relu") && small.contains(&node.input[0]);
-        if of_all || POOLS.contains(&op) {
-            small.insert(output.clone());
-            continue;
-        }
-        let then = readers.get(output).map_or(&[][..], Vec::as_slice);
-        let relu_follows = matches!(then, [at] if graph.node[*at].op_type == "Relu");
-        if EIGHT_BIT.contains(&op) && !relu_follows && !enlarged.contains(&node.input[0]) {
-            names.push(output.clone());
-        }
-        if op == "ConvTranspose" {
-            enlarged.insert(output);
-        }
-    }
-    Ok(names)
-}
-
-/// Places of the nodes that read a tensor.
-fn readers(graph: &Graph) -> HashMap<String, Vec<usize>> {
-    let mut readers: HashMap<String, Vec<usize>> = HashMap::new();
-    for (at, node) in graph.node.iter().enumerate() {
-        for input in &node.input {
-            readers.entry(input.clone()).or_default().push(at);
-        }
-    }
-    readers
-}
-
 fn without_identities(graph: &mut Graph) {
     let outputs: BTreeSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
     let mut meant: HashMap<String, String> = HashMap::new();
@@ -114,7 +58,7 @@ fn without_identities(graph: &mut Graph) {
 }
 
 fn biases_inside(graph: &mut Graph) -> Result<()> {
-    let readers = readers(graph);
+    let readers = graph.readers();
     let mut gone = BTreeSet::new();
     for at in 0..graph.node.len() {
         let node = &graph.node[at];
@@ -152,7 +96,7 @@ fn biases_inside(graph: &mut Graph) -> Result<()> {
 
 /// `x / a`, erf, `+ 1`, `* x`, `* 0.5`: one operation of ONNX Runtime's own.
 fn one_gelu(graph: &mut Graph) -> Result<()> {
-    let readers = readers(graph);
+    let readers = graph.readers();
     let mut gone = BTreeSet::new();
     for at in 0..graph.node.len() {
         if graph.node[at].op_type != "Erf" {
@@ -187,7 +131,7 @@ fn one_gelu(graph: &mut Graph) -> Result<()> {
 
 /// A convolution of fewer filters than the processor's lanes, followed by another one, gets filters that are nought.
 fn widened(graph: &mut Graph) -> Result<()> {
-    let readers = readers(graph);
+    let readers = graph.readers();
     let find = |name: &String| graph.initializer.iter().position(|tensor| tensor.name == *name);
     let only = |at: usize| match readers.get(&graph.node[at].output[0]).map(Vec::as_slice) {
         Some(&[next]) => Some(next),
@@ -239,7 +183,8 @@ fn retain(graph: &mut Graph, gone: &BTreeSet<usize>) {
 #[cfg(test)]
 mod tests {
     use super::super::onnx::{Attribute, Builder, ValueInfo};
-    use super::super::quantise::{measured as of_detector, quantise, read_ranges};
+    use super::super::quantise::{quantise, read_ranges};
+    use super::super::ranged::{leaky, with_relus};
     use super::*;
 
     /// A narrow convolution, its Relu, a wide one, a GELU, a gate, in the package's own way of writing.
@@ -323,9 +268,9 @@ mod tests {
     #[test]
     fn the_first_layer_and_the_gates_stay_in_floats() {
         let prepared = prepare(&small()).unwrap();
-        assert_eq!(measured(&prepared).unwrap(), ["c", "d", "i", "l", "m"]);
+        assert_eq!(with_relus(&prepared).unwrap(), ["c", "d", "i", "l", "m"]);
         assert_eq!(
-            of_detector(&prepared).unwrap()[0],
+            leaky(&prepared).unwrap()[0],
             "x",
             "other detectors measure what goes in"
         );

@@ -9,8 +9,6 @@ use anyhow::{Context, Result, ensure};
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Operations that work in 8 bits.
-const EIGHT_BIT: [&str; 6] = ["Conv", "LeakyRelu", "MaxPool", "Concat", "Add", "Resize"];
 /// Operations whose outputs mean the same as their inputs, so that one range serves all and nothing is rescaled.
 const ONE_RANGE: [&str; 3] = ["MaxPool", "Concat", "Resize"];
 /// Steps of a weight on each side of nought. With 6 bits and a sign, two products fit into 16 bits: processors without
@@ -44,27 +42,6 @@ pub fn read_ranges(text: &str) -> Result<Ranges> {
 
 /// A GELU is near `x * sigmoid(1.702 x)` (Hendrycks and Gimpel 2016): to less than a step of its 8 bits, and made by looking up.
 const GELU_SLOPE: f32 = 1.702;
-
-/// Names of the tensors of a detector that should have a range: what goes in, and what comes out of operations that work in 8 bits,
-/// but for convolutions that make the network's outputs.
-///
-/// # Errors
-/// When the file is no model.
-pub fn measured(file: &[u8]) -> Result<Vec<String>> {
-    let model = ModelProto::decode(file).context("it is no ONNX model")?;
-    let graph = model.graph.context("it has no graph")?;
-    let inner = |name: &String| {
-        let mut readers = graph.node.iter().filter(|node| node.input.contains(name));
-        readers.any(|node| EIGHT_BIT.contains(&node.op_type.as_str()))
-    };
-    let inputs = graph.input.iter().map(|input| input.name.clone());
-    let nodes = graph
-        .node
-        .iter()
-        .filter(|node| EIGHT_BIT.contains(&node.op_type.as_str()));
-    let outputs = nodes.filter_map(|node| node.output.first().cloned()).filter(inner);
-    Ok(inputs.chain(outputs).collect())
-}
 
 /// The same network with these tensors as further outputs.
 ///
@@ -336,6 +313,7 @@ impl Network<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::onnx::Builder;
+    use super::super::ranged::leaky;
     use super::*;
 
     fn small() -> Vec<u8> {
@@ -354,7 +332,7 @@ mod tests {
 
     #[test]
     fn inner_tensors_go_through_eight_bits_and_outputs_stay() {
-        assert_eq!(measured(&small()).unwrap(), ["in", "c", "r", "both"]);
+        assert_eq!(leaky(&small()).unwrap(), ["in", "c", "r", "both"]);
         let ranges = read_ranges("in -1 1 # made up\nc -2 3\nr -0.2 3\nboth -2 3\n").unwrap();
         let made = quantise(&small(), &ranges).unwrap();
         assert_eq!(made, quantise(&small(), &ranges).unwrap());

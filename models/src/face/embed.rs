@@ -32,7 +32,6 @@ impl Embedding {
 pub struct FaceEmbedder {
     session: Session,
     model: Model,
-    template: [[f32; 2]; 5],
     normalise: Normalise,
 }
 
@@ -51,9 +50,9 @@ impl FaceEmbedder {
                 model.id
             )));
         }
-        let template = model
-            .template
-            .ok_or_else(|| wrong(format!("model `{}` has no template of five points", model.id)))?;
+        if model.template.is_none() {
+            return Err(wrong(format!("model `{}` has no template of five points", model.id)));
+        }
         let session = Session::open(
             store,
             &manifest.checked_file(store, &model)?,
@@ -63,7 +62,6 @@ impl FaceEmbedder {
         Ok(Self {
             session,
             model,
-            template,
             normalise,
         })
     }
@@ -84,18 +82,10 @@ impl FaceEmbedder {
     /// When ONNX Runtime fails or the model's output is no vector.
     pub fn embed(&mut self, picture: &RgbImage, told: &[[PointPx; 5]]) -> Result<Option<Embedding>, ModelError> {
         let mut vector = Vec::new();
-        for points in told {
-            for place in 0..self.model.distances.len() {
-                let distance = self.model.distances[place];
-                let Some(similarity) = Similarity::fit(&spread(points, distance), &self.template) else {
-                    continue;
-                };
-                for mirror in [false, true] {
-                    let look = self.look(picture, &similarity, mirror)?;
-                    vector.resize(look.len(), 0.0);
-                    vector.iter_mut().zip(&look).for_each(|(sum, value)| *sum += value);
-                }
-            }
+        for (similarity, mirror) in looks(&self.model, told) {
+            let look = self.look(picture, &similarity, mirror)?;
+            vector.resize(look.len(), 0.0);
+            vector.iter_mut().zip(&look).for_each(|(sum, value)| *sum += value);
         }
         Ok(normalised(vector).map(|vector| Embedding {
             model: self.model.id.clone(),
@@ -112,6 +102,18 @@ impl FaceEmbedder {
         let vector = outputs.at(0)?.data.to_vec();
         normalised(vector).ok_or_else(|| outputs.fault("its embedding has no length".into()))
     }
+}
+
+/// How a model looks at a face: each telling of its points, from each of its distances, as it is and mirrored.
+pub(crate) fn looks(model: &Model, told: &[[PointPx; 5]]) -> Vec<(Similarity, bool)> {
+    let Some(template) = &model.template else {
+        return Vec::new();
+    };
+    let chips = told.iter().flat_map(|points| {
+        let distances = model.distances.iter();
+        distances.filter_map(|distance| Similarity::fit(&spread(points, *distance), template))
+    });
+    chips.flat_map(|chip| [(chip, false), (chip, true)]).collect()
 }
 
 /// The points drawn apart from their middle: the farther apart, the smaller is the face in the chip.

@@ -9,5 +9,6 @@ mod subject;
 mod yunet;
 
 pub use detect::{Face, FaceDetector};
+pub(crate) use embed::looks;
 pub use embed::{Embedding, FaceEmbedder};
 pub use subject::subject;

@@ -55,7 +55,7 @@ fn missing() -> Vec<String> {
         programs().join("vong-central"),
         store.join("centerface.onnx"),
         store.join("nanodet-g-416-u8.onnx"),
-        store.join("dlib-resnet.onnx"),
+        store.join("dlib-resnet-u8.onnx"),
         clips.join("walkway.avi"),
         clips.join("gate.mp4"),
         clips.join("barrier.mp4"),
