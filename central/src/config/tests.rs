@@ -3,16 +3,16 @@
 use super::*;
 
 const GOOD: &str = r#"
-    seeds = "seeds"
-    [http]
-    listen = "127.0.0.1:8080"
-    [broker.inside]
-    listen = "127.0.0.1:1883"
-    [store]
-    sqlite = "var/vong.sqlite"
-    [evidence]
-    folder = "var/evidence"
-"#;
+        seeds = "seeds"
+        [http]
+        listen = "127.0.0.1:8080"
+        [broker.inside]
+        listen = "127.0.0.1:1883"
+        [store]
+        sqlite = "var/vong.sqlite"
+        [evidence]
+        folder = "var/evidence"
+    "#;
 
 fn check(change: impl Fn(&str) -> String, expected: &str) {
     let changed = change(GOOD);
