@@ -7,7 +7,7 @@ use crate::clock::SystemClock;
 use crate::crew::Crew;
 use crate::device::{Camera, Device, watch};
 use crate::eval::count::round;
-use crate::eval::usage::Usage;
+use crate::eval::usage::{Usage, memory_mib};
 use crate::outbox::{DEFAULT_LIMIT_BYTES, Outbox};
 use crate::telemetry::{CameraTelemetry, Durations};
 use crate::watchdog::Patience;
@@ -15,7 +15,7 @@ use anyhow::Context;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use vong_models::session::inference_time;
 use vong_wire::BootId;
@@ -77,7 +77,18 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         open: Arc::new(move || Ok(again.open()?.0)),
         patience: Patience::default(),
     };
-    watch(&device, crew, Arc::new(SystemClock)).await?;
+    let mut memory = Vec::new();
+    {
+        let watched = watch(&device, crew, Arc::new(SystemClock));
+        tokio::pin!(watched);
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                ended = &mut watched => break ended?,
+                _ = second.tick() => memory.push(memory_mib()),
+            }
+        }
+    }
     let wall_s = start.elapsed().as_secs_f64();
     let spent = usage.until_now();
     let inference_s = (inference_time() - inference).as_secs_f64();
@@ -105,6 +116,7 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         "inference_ms_per_frame": round(inference_s * 1e3 / count, 1000.0),
         "overhead_ratio": round(spent.cpu_s / (spent.children_s + inference_s).max(1e-9), 1000.0),
         "rss_mib": spent.rss_mib,
+        "rss_mib_by_quarter": by_quarter(&memory),
         "stages": stages(&first, first.frames.max(1) as f64),
         "cameras": args.cameras,
         "workers": workers,
@@ -113,4 +125,11 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         "cores_used": round(spent.cpu_s / wall_s.max(1e-9), 100.0),
         "frame_to_event_ms": { "p50": ms(0.5), "p99": ms(0.99) },
     }))
+}
+
+/// The most of each quarter of the readings, in order: flat once the first is over, or it grows.
+fn by_quarter(readings: &[u64]) -> Vec<u64> {
+    let quarter = readings.len().div_ceil(4).max(1);
+    let most = readings.chunks(quarter).map(|part| part.iter().copied().max());
+    most.map(Option::unwrap_or_default).collect()
 }

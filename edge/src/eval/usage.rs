@@ -41,7 +41,7 @@ impl Usage {
         Spent {
             cpu_s: now.cpu_s - self.cpu_s,
             children_s: now.children_s - self.children_s,
-            rss_mib: peak_kib(&status) / 1024,
+            rss_mib: kib(&status, "VmHWM:") / 1024,
         }
     }
 }
@@ -57,8 +57,13 @@ fn cpu_s(stat: &str) -> [f64; 2] {
     [next() + next(), next() + next()].map(|ticks| ticks / TICKS_PER_S)
 }
 
-fn peak_kib(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+/// Memory of this process now, MiB.
+pub fn memory_mib() -> u64 {
+    kib(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmRSS:") / 1024
+}
+
+fn kib(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok())
         .unwrap_or(0)
 }
@@ -72,6 +77,10 @@ mod tests {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 9 0 0 0 150 50 30 20 20 0 8 0 100 1 1";
         assert_eq!(cpu_s(stat), [2.0, 0.5]);
         assert_eq!(cpu_s(""), [0.0, 0.0]);
-        assert_eq!(peak_kib("Name:\tx\nVmHWM:\t  262144 kB\nVmRSS:\t 1 kB\n"), 262_144);
+        let status = "Name:\tx\nVmHWM:\t  262144 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(
+            (kib(status, "VmHWM:"), kib(status, "VmRSS:"), kib(status, "VmX:")),
+            (262_144, 1, 0)
+        );
     }
 }
