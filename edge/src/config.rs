@@ -8,6 +8,7 @@ pub use region::Region;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use vong_models::plate::PlateModels;
 use vong_tls::TlsFiles;
 use vong_wire::{CameraId, DeviceId, LineId, SiteId};
 
@@ -74,6 +75,18 @@ pub struct ModelsConfig {
     pub embedding: Option<String>,
     /// Model id for finding rows of text, where plates may be.
     pub plate_rows: Option<String>,
+    /// Model id for reading a plate.
+    pub plate_reader: Option<String>,
+}
+
+impl ModelsConfig {
+    /// The models that read plates.
+    pub fn plates(&self) -> PlateModels<'_> {
+        PlateModels {
+            rows: self.plate_rows.as_deref(),
+            reader: self.plate_reader.as_deref(),
+        }
+    }
 }
 
 const UNSEEN: &str = "lies outside the camera's region; nothing of it would be seen";

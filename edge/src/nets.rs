@@ -61,6 +61,7 @@ impl Precision {
             faces: full(Job::Faces, &config.faces)?,
             embedding: full(Job::Embedding, &config.embedding)?,
             plate_rows: full(Job::PlateRows, &config.plate_rows)?,
+            plate_reader: full(Job::PlateReader, &config.plate_reader)?,
         })
     }
 }
@@ -92,10 +93,9 @@ impl Nets {
             let embedder = FaceEmbedder::open(store, manifest, config.embedding.as_deref(), threads)?;
             Ok::<_, ModelError>((detector, embedder))
         });
-        let plates = needs.plates.then(|| {
-            let rows = config.plate_rows.as_deref();
-            PlateReader::open(store, manifest, rows, threads, PlateReaderOptions::default())
-        });
+        let plates = needs
+            .plates
+            .then(|| PlateReader::open(store, manifest, config.plates(), threads, PlateReaderOptions::default()));
         Ok(Self {
             objects: objects.transpose()?,
             faces: faces.transpose()?,

@@ -7,7 +7,7 @@ use plate_print::{Paint, View, picture};
 use std::collections::BTreeMap;
 use vong_models::Manifest;
 use vong_models::plate::grammar::normal_form;
-use vong_models::plate::{Grammar, PlateReader, PlateReaderOptions};
+use vong_models::plate::{Grammar, PlateModels, PlateReader, PlateReaderOptions};
 use vong_wire::PlateColour;
 
 const WHITE: Paint = Paint {
@@ -41,7 +41,16 @@ fn reader() -> Option<PlateReader> {
         return None;
     }
     let manifest = Manifest::load(None).expect("the built-in manifest is right");
-    Some(PlateReader::open(&store, &manifest, None, 1, PlateReaderOptions::default()).expect("the reader opens"))
+    Some(
+        PlateReader::open(
+            &store,
+            &manifest,
+            PlateModels::default(),
+            1,
+            PlateReaderOptions::default(),
+        )
+        .expect("the reader opens"),
+    )
 }
 
 /// Numbers that look random and are the same on every machine.

@@ -53,11 +53,11 @@ pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
     let truth = read_truth(&args.truth, &args.images)?;
     let store = Store::locate();
     let manifest = Manifest::load(args.models.as_deref())?;
-    let rows = args.precision.apply(&manifest, &ModelsConfig::default())?.plate_rows;
+    let models = args.precision.apply(&manifest, &ModelsConfig::default())?;
     let mut reader = PlateReader::open(
         &store,
         &manifest,
-        rows.as_deref(),
+        models.plates(),
         args.threads,
         PlateReaderOptions::default(),
     )?;

@@ -19,4 +19,4 @@ mod grammar_test;
 
 pub use grammar::Grammar;
 pub use lattice::{Decoded, Lattice};
-pub use reader::{PlateReader, PlateReaderOptions, PlateReading};
+pub use reader::{PlateModels, PlateReader, PlateReaderOptions, PlateReading};

@@ -98,6 +98,15 @@ pub struct PlateReader {
     places: Vec<Place>,
 }
 
+/// Ids of the models that read plates; the default one where none is named.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlateModels<'a> {
+    /// Finds rows of text.
+    pub rows: Option<&'a str>,
+    /// Reads a cut.
+    pub reader: Option<&'a str>,
+}
+
 /// How long a cut is looked at.
 #[derive(Clone, Copy)]
 struct Patience {
@@ -118,20 +127,23 @@ struct Place {
 }
 
 impl PlateReader {
-    /// Opens the models: the finder of rows with this id, or the default one.
+    /// Opens the models.
+    ///
+    /// # Errors
+    /// When the manifest does not know one, or it cannot be loaded.
     pub fn open(
         store: &Store,
         manifest: &Manifest,
-        rows: Option<&str>,
+        models: PlateModels<'_>,
         threads: usize,
         options: PlateReaderOptions,
     ) -> Result<Self, ModelError> {
-        let finer = manifest.model(Job::PlateRows, rows)?.eight_bit_of.as_deref();
+        let finer = manifest.model(Job::PlateRows, models.rows)?.eight_bit_of.as_deref();
         let finer = finer.map(|id| RowsFinder::open(store, manifest, Some(id), threads));
         Ok(Self {
-            finder: RowsFinder::open(store, manifest, rows, threads)?,
+            finder: RowsFinder::open(store, manifest, models.rows, threads)?,
             finer: finer.transpose()?,
-            whole: WholeReader::open(store, manifest, None, threads)?,
+            whole: WholeReader::open(store, manifest, models.reader, threads)?,
             options,
             rows: Vec::new(),
             cuts: Vec::new(),

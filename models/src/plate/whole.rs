@@ -12,11 +12,17 @@ use crate::session::{Session, SessionOptions};
 use crate::{ModelError, Store};
 use image::RgbImage;
 
-/// The model that is part of this program: `file` of its entry in the manifest, and its bytes.
-const BUILT_IN: (&str, &[u8]) = (
-    "built-in/plate-reader.onnx",
-    include_bytes!("../../weights/plate-reader.onnx"),
-);
+/// The models that are part of this program: `file` of their entries in the manifest, and their bytes.
+const BUILT_IN: [(&str, &[u8]); 2] = [
+    (
+        "built-in/plate-reader.onnx",
+        include_bytes!("../../weights/plate-reader.onnx"),
+    ),
+    (
+        "built-in/plate-reader-u8.onnx",
+        include_bytes!("../../weights/plate-reader-u8.onnx"),
+    ),
+];
 
 /// Width of the cut, px.
 const WIDTH: usize = 160;
@@ -35,15 +41,17 @@ pub struct WholeReader {
 }
 
 impl WholeReader {
-    /// Opens the model with this id, or the default one. The built-in one is part of the program.
+    /// Opens the model with this id, or the default one. The built-in ones are part of the program.
     pub fn open(store: &Store, manifest: &Manifest, id: Option<&str>, threads: usize) -> Result<Self, ModelError> {
         let model = manifest.model(Job::PlateReader, id)?;
         let options = SessionOptions { threads };
-        let session = if model.file.as_os_str() == BUILT_IN.0 {
-            check_bytes(BUILT_IN.0, BUILT_IN.1, &model.sha256)?;
-            Session::open_bytes(store, BUILT_IN.0, BUILT_IN.1, options)?
-        } else {
-            Session::open(store, &manifest.checked_file(store, model)?, options)?
+        let built_in = BUILT_IN.iter().find(|(file, _)| model.file.as_os_str() == *file);
+        let session = match built_in {
+            Some((file, bytes)) => {
+                check_bytes(file, bytes, &model.sha256)?;
+                Session::open_bytes(store, file, bytes, options)?
+            }
+            None => Session::open(store, &manifest.checked_file(store, model)?, options)?,
         };
         let known = ALPHABET.chars().filter_map(symbol).map(usize::from);
         Ok(Self {
