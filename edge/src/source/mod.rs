@@ -87,8 +87,8 @@ pub enum Next {
     Ended,
 }
 
-/// Something that delivers pictures.
-pub trait Source: Send {
+/// Something that delivers pictures, to the thread that opened it: a USB camera cannot be handed to another.
+pub trait Source {
     /// Waits for the next frame.
     ///
     /// # Errors
