@@ -22,9 +22,6 @@ impl TryFrom<[f32; 4]> for Region {
 }
 
 impl Region {
-    /// The whole picture.
-    pub const WHOLE: Self = Self([0.0, 0.0, 1.0, 1.0]);
-
     /// Left, top, right, bottom.
     pub fn sides(&self) -> [f32; 4] {
         self.0
@@ -82,7 +79,8 @@ mod tests {
         assert_eq!((left, bottom), (0.0, 1.0));
         assert!((right - 0.5).abs() < 1e-6 && (top - 0.5).abs() < 1e-6);
         assert_eq!(region.part(&Region::try_from([0.0, 0.0, 0.4, 0.1]).unwrap()), None);
-        assert_eq!(Region::WHOLE.part(&lane), Some(lane));
+        let whole = Region::try_from([0.0, 0.0, 1.0, 1.0]).unwrap();
+        assert_eq!(whole.part(&lane), Some(lane));
     }
 
     #[test]
