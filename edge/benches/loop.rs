@@ -6,11 +6,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::hint::black_box;
 use std::time::Duration;
+use vong_edge::bench::gallery::{listed, unit};
 use vong_edge::identify::Gallery;
 use vong_edge::track::{Tracker, TrackerConfig};
 use vong_models::face::Embedding;
 use vong_models::{BBoxPx, Detection};
-use vong_wire::{EntryId, FaceEntry, ListId, ListKind, ObjectClass, Severity, Watchlist, WatchlistBundle};
+use vong_wire::ObjectClass;
 
 /// Walkers in rows who go to and fro.
 fn crowd(walkers: usize, step: usize) -> Vec<Detection> {
@@ -51,31 +52,9 @@ fn tracker(criterion: &mut Criterion) {
 fn gallery(criterion: &mut Criterion) {
     for size in [10_000, 100_000] {
         let mut random = StdRng::seed_from_u64(7);
-        let mut face = || -> Vec<f32> {
-            let face: Vec<f32> = (0..128).map(|_| random.random::<f32>() - 0.5).collect();
-            let length = face.iter().map(|v| v * v).sum::<f32>().sqrt();
-            face.into_iter().map(|v| v / length).collect()
-        };
-        let entries = (0..size).map(|number| FaceEntry {
-            id: EntryId::new(format!("entry-{number}")).expect("a plain name"),
-            embeddings: vec![face()],
-            not_this: Vec::new(),
-        });
-        let kind = ListKind::Faces {
-            model: "bench".into(),
-            threshold: None,
-            entries: entries.collect(),
-        };
-        let list = Watchlist {
-            id: ListId::new("wanted").expect("a plain name"),
-            severity: Severity::Alarm,
-            exercise: true,
-            kind,
-        };
-        let bundle = WatchlistBundle {
-            version: 1,
-            lists: vec![list],
-        };
+        let mut face = || unit((0..128).map(|_| random.random::<f32>() - 0.5).collect());
+        let faces: Vec<Vec<f32>> = (0..size).map(|_| face()).collect();
+        let bundle = listed("bench", None, faces).expect("plain names");
         let (gallery, _) = Gallery::new(&bundle, "bench", -4.0);
         let probe = Embedding {
             model: "bench".into(),

@@ -97,7 +97,10 @@ fn plain(rows: &[Vec<f32>], probe: &[f32]) -> Option<usize> {
 }
 
 /// A list of these faces, one an entry, named `entry-0` and so on.
-pub(super) fn listed(
+///
+/// # Errors
+/// Never with these names; the type of a name asks.
+pub fn listed(
     model: &str,
     threshold: Option<f32>,
     faces: impl IntoIterator<Item = Vec<f32>>,
@@ -132,7 +135,7 @@ pub(super) fn normal(random: &mut StdRng) -> f32 {
 }
 
 /// The vector with length 1.
-pub(super) fn unit(mut values: Vec<f32>) -> Vec<f32> {
+pub fn unit(mut values: Vec<f32>) -> Vec<f32> {
     let length = values.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     values.iter_mut().for_each(|v| *v /= length);
     values
