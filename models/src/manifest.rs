@@ -103,12 +103,39 @@ pub struct Model {
     /// Id of the model of 32-bit floats that this one was made of.
     #[serde(default)]
     pub eight_bit_of: Option<String>,
+    /// The network that looks at a face as well, where one alone errs more; it must be a model of embeddings itself.
+    #[serde(default)]
+    pub beside: Option<Beside>,
+    /// How often an embedding looks at a face.
+    #[serde(default)]
+    pub looks: Looks,
     /// From how near and how far an embedding looks at a face; 1 is the template's own distance, more is farther.
     #[serde(default = "template_distance")]
     pub distances: Vec<f32>,
     /// Cosine similarity from which two embeddings are one person, unless a list has its own.
     #[serde(default)]
     pub threshold: Option<f32>,
+}
+
+/// How often an embedding looks at a face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Looks {
+    /// By each telling of its points, from each distance, as it is and mirrored.
+    #[default]
+    All,
+    /// From each distance, by the middle of the points that were told, as it is.
+    One,
+}
+
+/// A second network beside a first.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beside {
+    /// Id of its model.
+    pub model: String,
+    /// Length of its vector where that of the first is 1.
+    pub weight: f32,
 }
 
 fn ones() -> [f32; 3] {
@@ -188,6 +215,21 @@ impl Manifest {
                     "model `{}`: an embedding needs a template of five points",
                     model.id
                 )));
+            }
+            if let Some(beside) = &model.beside {
+                let second = self.models.get(&beside.model).map(|(second, _)| second);
+                if !second.is_some_and(|second| second.job == Job::Embedding && second.beside.is_none()) {
+                    return Err(wrong(format!(
+                        "model `{}`: beside it stands `{}`, which is no embedding named before it",
+                        model.id, beside.model
+                    )));
+                }
+                if !(beside.weight > 0.0 && beside.weight.is_finite()) {
+                    return Err(wrong(format!(
+                        "model `{}`: the weight beside it must be above 0",
+                        model.id
+                    )));
+                }
             }
             self.models.insert(model.id.clone(), (model, folder.clone()));
         }

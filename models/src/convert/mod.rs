@@ -3,6 +3,7 @@
 
 pub mod centerface;
 pub mod dlib;
+pub mod faceres;
 pub mod nanodet;
 pub mod onnx;
 pub mod ppocr;
@@ -22,6 +23,8 @@ pub enum Conversion {
     DlibResnet,
     /// The same in 8 bits, by ranges that are part of the program.
     DlibResnetU8,
+    /// [`faceres::convert`] of the graph and its weights.
+    Faceres,
     /// [`nanodet::convert`] of the graph and its weights.
     Nanodet,
     /// The same in 8 bits, by ranges that are part of the program.
@@ -47,6 +50,7 @@ impl Conversion {
             (Self::DlibResnetU8, [manifest, bytes]) => {
                 quantise::quantise(&dlib::convert(manifest, bytes)?, &quantise::read_ranges(DLIB_RANGES)?)
             }
+            (Self::Faceres, [json, bytes]) => faceres::convert(json, bytes),
             (Self::Nanodet, [json, bytes]) => nanodet::convert(json, bytes),
             (Self::NanodetU8, [json, bytes]) => {
                 quantise::quantise(&nanodet::convert(json, bytes)?, &quantise::read_ranges(NANODET_RANGES)?)

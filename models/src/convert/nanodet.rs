@@ -5,32 +5,9 @@
 //! Input [1, 3, height, width], free multiples of 32 (made for 416); outputs as in `detect::nanodet`.
 
 use super::onnx::{Attribute, Builder, Tensor, ValueInfo};
-use super::tfjs::{self, Group, Weight};
+use super::tfjs::{self, TfNode, Weight};
 use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GraphModel {
-    model_topology: Topology,
-    weights_manifest: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Topology {
-    node: Vec<TfNode>,
-}
-
-#[derive(Deserialize)]
-struct TfNode {
-    name: String,
-    op: String,
-    #[serde(default)]
-    input: Vec<String>,
-    #[serde(default)]
-    attr: BTreeMap<String, serde_json::Value>,
-}
 
 /// How TensorFlow sees a tensor that is kept with its channels first.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,16 +30,15 @@ const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 /// # Errors
 /// When a weight is missing, or an operation is not one of those that NanoDet-g has.
 pub fn convert(json: &[u8], bytes: &[u8]) -> Result<Vec<u8>> {
-    let model: GraphModel = serde_json::from_slice(json).context("the graph cannot be read")?;
-    let weights = tfjs::read(&model.weights_manifest, bytes)?;
+    let (nodes, weights) = tfjs::graph(json, bytes)?;
     let mut net = Net {
         builder: Builder::new("nanodet-g"),
         weights: &weights,
         seen: HashMap::new(),
         splits: HashMap::new(),
-        biases: biases(&model.model_topology.node, &weights),
+        biases: biases(&nodes, &weights),
     };
-    for node in &model.model_topology.node {
+    for node in &nodes {
         net.node(node)
             .with_context(|| format!("operation `{}` ({})", node.name, node.op))?;
     }
@@ -220,12 +196,12 @@ impl Net<'_> {
     }
 
     fn conv(&mut self, node: &TfNode) -> Result<()> {
-        ensure!(text(node, "padding")? == "VkFMSUQ=", "its margin is not `VALID`");
+        ensure!(node.text("padding")? == tfjs::VALID, "its margin is not `VALID`");
         let from = self.get(self.input(node, 0)?)?;
         let pads = Self::pads(&from)?;
         let weight = tfjs::to_oihw(self.constant(node, 1)?)?;
-        let strides = numbers(node, "strides")?;
-        ensure!(numbers(node, "dilations")? == [1; 4], "it is dilated");
+        let strides = node.numbers("strides")?;
+        ensure!(node.numbers("dilations")? == [1; 4], "it is dilated");
         let name = short(&node.name);
         let mut inputs = vec![
             from.name.clone(),
@@ -268,7 +244,7 @@ impl Net<'_> {
 
     fn max_pool(&mut self, node: &TfNode) -> Result<()> {
         let from = self.get(self.input(node, 0)?)?;
-        let (pads, size, strides) = (Self::pads(&from)?, numbers(node, "ksize")?, numbers(node, "strides")?);
+        let (pads, size, strides) = (Self::pads(&from)?, node.numbers("ksize")?, node.numbers("strides")?);
         let name = short(&node.name);
         let attributes = vec![
             Attribute::ints("kernel_shape", &size[1..3]),
@@ -385,16 +361,4 @@ fn short(name: &str) -> String {
     name.trim_start_matches("PartitionedCall/")
         .trim_start_matches("onnx_tf_prefix_")
         .replace('/', "_")
-}
-
-fn text<'n>(node: &'n TfNode, key: &str) -> Result<&'n str> {
-    let value = node.attr.get(key).and_then(|value| value["s"].as_str());
-    value.with_context(|| format!("no attribute `{key}`"))
-}
-
-/// A list of whole numbers; JSON of TensorFlow writes them as texts.
-fn numbers(node: &TfNode, key: &str) -> Result<Vec<i64>> {
-    let list = node.attr.get(key).and_then(|value| value["list"]["i"].as_array());
-    list.and_then(|list| list.iter().map(|number| number.as_str()?.parse().ok()).collect())
-        .with_context(|| format!("no list of numbers `{key}`"))
 }

@@ -45,6 +45,63 @@ impl Weight {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GraphModel {
+    model_topology: Topology,
+    weights_manifest: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Topology {
+    node: Vec<TfNode>,
+}
+
+/// One operation of a graph.
+#[derive(Debug, Deserialize)]
+pub struct TfNode {
+    /// Its name, which is that of its output.
+    pub name: String,
+    /// What it does.
+    pub op: String,
+    /// Names of what goes in.
+    #[serde(default)]
+    pub input: Vec<String>,
+    /// Its settings.
+    #[serde(default)]
+    pub attr: BTreeMap<String, serde_json::Value>,
+}
+
+impl TfNode {
+    /// A setting that is a text: base64, as TensorFlow's JSON has it.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn text(&self, key: &str) -> Result<&str> {
+        let value = self.attr.get(key).and_then(|value| value["s"].as_str());
+        value.with_context(|| format!("no attribute `{key}`"))
+    }
+
+    /// A setting that is a list of whole numbers, which TensorFlow's JSON writes as texts.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn numbers(&self, key: &str) -> Result<Vec<i64>> {
+        let list = self.attr.get(key).and_then(|value| value["list"]["i"].as_array());
+        list.and_then(|list| list.iter().map(|number| number.as_str()?.parse().ok()).collect())
+            .with_context(|| format!("no list of numbers `{key}`"))
+    }
+}
+
+/// Reads a graph and all its weights out of its JSON and its binary file.
+///
+/// # Errors
+/// When the JSON is no graph, or as [`read`] says.
+pub fn graph(json: &[u8], bytes: &[u8]) -> Result<(Vec<TfNode>, BTreeMap<String, Weight>)> {
+    let model: GraphModel = serde_json::from_slice(json).context("the graph cannot be read")?;
+    Ok((model.model_topology.node, read(&model.weights_manifest, bytes)?))
+}
+
 /// Reads all weights of a list out of its binary file.
 ///
 /// # Errors
@@ -113,6 +170,11 @@ fn half(bits: u16) -> f32 {
         _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
     }
 }
+
+/// A margin as wide as keeps the size, in TensorFlow's JSON.
+pub const SAME: &str = "U0FNRQ==";
+/// No margin, in TensorFlow's JSON.
+pub const VALID: &str = "VkFMSUQ=";
 
 /// Convolution weights from TensorFlow's order (height, width, in, out) to ONNX's (out, in, height, width).
 ///
