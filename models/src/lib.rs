@@ -14,6 +14,8 @@ pub mod face;
 pub mod fetch;
 pub mod geometry;
 pub mod manifest;
+#[cfg(test)]
+mod manifest_test;
 pub mod picture;
 pub mod picture_file;
 #[cfg(test)]

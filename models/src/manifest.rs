@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use toml::{Spanned, Table};
 
 const BUILT_IN: &str = include_str!("../manifest.toml");
 
@@ -100,7 +101,7 @@ pub struct Model {
     /// Where the five points of a face go, px of the chip.
     #[serde(default)]
     pub template: Option<[[f32; 2]; 5]>,
-    /// Id of the model of 32-bit floats that this one was made of.
+    /// Id of the model of 32-bit floats that this one was made of; what is not said of this one is as there.
     #[serde(default)]
     pub eight_bit_of: Option<String>,
     /// The network that looks at a face as well, where one alone errs more; it must be a model of embeddings itself.
@@ -156,7 +157,7 @@ struct File {
     #[serde(default)]
     defaults: BTreeMap<Job, String>,
     #[serde(default, rename = "model")]
-    models: Vec<Model>,
+    models: Vec<Spanned<Table>>,
     #[serde(default, rename = "package")]
     packages: Vec<Package>,
 }
@@ -165,8 +166,17 @@ struct File {
 #[derive(Debug, Clone)]
 pub struct Manifest {
     defaults: BTreeMap<Job, String>,
-    models: BTreeMap<String, (Model, Option<PathBuf>)>,
+    models: BTreeMap<String, Entry>,
     packages: Vec<Package>,
+}
+
+/// A model, and the table that it was read from.
+#[derive(Debug, Clone)]
+struct Entry {
+    model: Model,
+    table: Table,
+    /// Where its file lies, if not in the store.
+    folder: Option<PathBuf>,
 }
 
 impl Manifest {
@@ -194,51 +204,82 @@ impl Manifest {
             manifest: name.to_string(),
             message,
         };
-        let file: File = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = 1 + text.as_bytes()[..start].iter().filter(|&&b| b == b'\n').count();
-            wrong(format!("line {line}: {}", error.message().replace('\n', ", ")))
-        })?;
+        let line = |at: usize| {
+            1 + text.as_bytes()[..at.min(text.len())]
+                .iter()
+                .filter(|&&b| b == b'\n')
+                .count()
+        };
+        let wrong_at = |at: usize, error: &toml::de::Error| {
+            wrong(format!("line {}: {}", line(at), error.message().replace('\n', ", ")))
+        };
+        let file: File =
+            toml::from_str(text).map_err(|error| wrong_at(error.span().map_or(0, |span| span.start), &error))?;
         self.packages.extend(file.packages);
-        for model in file.models {
-            if model.size.contains(&0) || model.std.contains(&0.0) {
-                return Err(wrong(format!("model `{}`: size and std must not be nought", model.id)));
-            }
-            if model.distances.is_empty() || !model.distances.iter().all(|d| (0.5..=2.0).contains(d)) {
-                return Err(wrong(format!(
-                    "model `{}`: distances must be some, each from 0.5 to 2",
-                    model.id
-                )));
-            }
-            if model.job == Job::Embedding && model.template.is_none() {
-                return Err(wrong(format!(
-                    "model `{}`: an embedding needs a template of five points",
-                    model.id
-                )));
-            }
-            if let Some(beside) = &model.beside {
-                let second = self.models.get(&beside.model).map(|(second, _)| second);
-                if !second.is_some_and(|second| second.job == Job::Embedding && second.beside.is_none()) {
-                    return Err(wrong(format!(
-                        "model `{}`: beside it stands `{}`, which is no embedding named before it",
-                        model.id, beside.model
-                    )));
-                }
-                if !(beside.weight > 0.0 && beside.weight.is_finite()) {
-                    return Err(wrong(format!(
-                        "model `{}`: the weight beside it must be above 0",
-                        model.id
-                    )));
-                }
-            }
-            self.models.insert(model.id.clone(), (model, folder.clone()));
+        for table in file.models {
+            let at = table.span().start;
+            let entry = self.entry(table.into_inner(), folder.as_deref());
+            let entry = entry.map_err(wrong)?.map_err(|error| wrong_at(at, &error))?;
+            self.check(&entry.model).map_err(wrong)?;
+            self.models.insert(entry.model.id.clone(), entry);
         }
         for (job, id) in file.defaults {
             match self.models.get(&id) {
-                Some((model, _)) if model.job == job => self.defaults.insert(job, id),
+                Some(entry) if entry.model.job == job => self.defaults.insert(job, id),
                 Some(_) => return Err(wrong(format!("defaults: model `{id}` is not for {job:?}"))),
                 None => return Err(wrong(format!("defaults: there is no model `{id}`"))),
             };
+        }
+        Ok(())
+    }
+
+    /// A model of its own table laid over that of the model which it is like. Fails with what is wrong with the other
+    /// model, or with its own table.
+    fn entry(&self, own: Table, folder: Option<&Path>) -> Result<Result<Entry, toml::de::Error>, String> {
+        let mut folder = folder.map(Path::to_path_buf);
+        let like = ["like", "eight_bit_of"].iter().find_map(|key| own.get(*key)?.as_str());
+        let mut table = match like {
+            None => Table::new(),
+            Some(id) => {
+                let like = self.models.get(id);
+                let like =
+                    like.ok_or_else(|| format!("a model is like `{id}`, but none of that id stands before it"))?;
+                if !own.contains_key("file") {
+                    folder.clone_from(&like.folder);
+                }
+                like.table.clone()
+            }
+        };
+        table.remove("eight_bit_of");
+        table.extend(own);
+        table.remove("like");
+        Ok(table.clone().try_into().map(|model| Entry { model, table, folder }))
+    }
+
+    /// Whether a model's settings can be: what is wrong with them.
+    fn check(&self, model: &Model) -> Result<(), String> {
+        let id = &model.id;
+        if model.size.contains(&0) || model.std.contains(&0.0) {
+            return Err(format!("model `{id}`: size and std must not be nought"));
+        }
+        if model.distances.is_empty() || !model.distances.iter().all(|d| (0.5..=2.0).contains(d)) {
+            return Err(format!("model `{id}`: distances must be some, each from 0.5 to 2"));
+        }
+        if model.job == Job::Embedding && model.template.is_none() {
+            return Err(format!("model `{id}`: an embedding needs a template of five points"));
+        }
+        let Some(beside) = &model.beside else {
+            return Ok(());
+        };
+        let second = self.models.get(&beside.model).map(|entry| &entry.model);
+        if !second.is_some_and(|second| second.job == Job::Embedding && second.beside.is_none()) {
+            return Err(format!(
+                "model `{id}`: `{}` beside it is no single embedding that stands before it",
+                beside.model
+            ));
+        }
+        if !(beside.weight > 0.0 && beside.weight.is_finite()) {
+            return Err(format!("model `{id}`: the weight beside it must be above 0"));
         }
         Ok(())
     }
@@ -254,13 +295,12 @@ impl Manifest {
             None => return Err(wrong(format!("there is no default model for {job:?}"))),
         };
         let known = || {
-            self.models
-                .values()
-                .filter(|(model, _)| model.job == job)
-                .map(|(model, _)| model.id.as_str())
+            self.models()
+                .filter(|model| model.job == job)
+                .map(|model| model.id.as_str())
         };
-        match self.models.get(id) {
-            Some((model, _)) if model.job == job => Ok(model),
+        match self.models.get(id).map(|entry| &entry.model) {
+            Some(model) if model.job == job => Ok(model),
             _ => Err(wrong(format!(
                 "no model `{id}` for {job:?}; known are {}",
                 known().collect::<Vec<_>>().join(", ")
@@ -270,7 +310,7 @@ impl Manifest {
 
     /// All models, by id.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
-        self.models.values().map(|(model, _)| model)
+        self.models.values().map(|entry| &entry.model)
     }
 
     /// The packages that the store is filled from.
@@ -286,7 +326,7 @@ impl Manifest {
 
     /// The file of a model, after its hash was compared.
     pub fn checked_file(&self, store: &Store, model: &Model) -> Result<PathBuf, ModelError> {
-        let folder = self.models.get(&model.id).and_then(|(_, folder)| folder.clone());
+        let folder = self.models.get(&model.id).and_then(|entry| entry.folder.as_ref());
         let path = match folder {
             Some(folder) => folder.join(&model.file),
             None => store.root().join(&model.file),

@@ -56,6 +56,7 @@ fn missing() -> Vec<String> {
         store.join("centerface.onnx"),
         store.join("nanodet-g-416-u8.onnx"),
         store.join("dlib-resnet-u8.onnx"),
+        store.join("faceres.onnx"),
         clips.join("walkway.avi"),
         clips.join("gate.mp4"),
         clips.join("barrier.mp4"),
