@@ -113,6 +113,10 @@ impl Nets {
             names.insert("faces".into(), detector.model().into());
             names.insert("embedding".into(), embedder.model().into());
         }
+        if let Some(plates) = self.plates.as_ref().map(PlateReader::models) {
+            let named = [("plate-rows", plates.rows), ("plate-reader", plates.reader)];
+            names.extend(named.map(|(job, id)| (job.into(), id.unwrap_or_default().into())));
+        }
         names
     }
 }

@@ -88,6 +88,8 @@ const SAME_PLACE_IOU: f32 = 0.25;
 
 /// Finds and reads the plates of a picture. One a thread.
 pub struct PlateReader {
+    /// Ids of the finder of rows and of the reader.
+    ids: [String; 2],
     finder: RowsFinder,
     /// The model of 32-bit floats that the finder was made of, where it is one of 8 bits.
     finer: Option<RowsFinder>,
@@ -138,9 +140,14 @@ impl PlateReader {
         threads: usize,
         options: PlateReaderOptions,
     ) -> Result<Self, ModelError> {
-        let finer = manifest.model(Job::PlateRows, models.rows)?.eight_bit_of.as_deref();
-        let finer = finer.map(|id| RowsFinder::open(store, manifest, Some(id), threads));
+        let rows = manifest.model(Job::PlateRows, models.rows)?;
+        let reader = manifest.model(Job::PlateReader, models.reader)?;
+        let finer = rows
+            .eight_bit_of
+            .as_deref()
+            .map(|id| RowsFinder::open(store, manifest, Some(id), threads));
         Ok(Self {
+            ids: [rows.id.clone(), reader.id.clone()],
             finder: RowsFinder::open(store, manifest, models.rows, threads)?,
             finer: finer.transpose()?,
             whole: WholeReader::open(store, manifest, models.reader, threads)?,
@@ -149,6 +156,12 @@ impl PlateReader {
             cuts: Vec::new(),
             places: Vec::new(),
         })
+    }
+
+    /// The models that it opened.
+    pub fn models(&self) -> PlateModels<'_> {
+        let [rows, reader] = self.ids.each_ref().map(|id| Some(id.as_str()));
+        PlateModels { rows, reader }
     }
 
     /// Plates in a picture, or in a part of it, surest first. A part may be a vehicle or a plate itself.
