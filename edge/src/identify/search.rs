@@ -13,8 +13,8 @@ pub(super) struct Search<'a, F, const N: usize> {
     pub(super) may: F,
 }
 
-/// Blocks that are looked through together: what they can be at most stays in the nearest cache.
-pub(super) const TOGETHER: usize = 128;
+/// Blocks that are looked through together: what their rows can be at most stays in a near cache.
+pub(super) const TOGETHER: usize = 384;
 /// Rows that are weighed before all others.
 const PROMISING: u32 = 16;
 /// Rows that wait for a closer look at most.
@@ -34,7 +34,7 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> 
             rows: [0; WAITING],
             waiting: 0,
         };
-        let mut most = [DONE; TOGETHER * ROWS];
+        let mut most = vec![0.0; flat.tile_bounds.len().min(TOGETHER) * ROWS];
         let together = flat.tiles.chunks(TOGETHER * flat.width.div_ceil(VALUES));
         for (n, (tiles, bounds)) in together.zip(flat.tile_bounds.chunks(TOGETHER)).enumerate() {
             let first = n * TOGETHER * ROWS;
@@ -144,7 +144,9 @@ impl<F: Fn(usize, f32) -> bool, const N: usize> Closer<'_, F, N> {
             return;
         };
         if (self.search.may)(near.row, near.similarity) {
-            self.best[place..].rotate_right(1);
+            for n in (place + 1..N).rev() {
+                self.best[n] = self.best[n - 1];
+            }
             self.best[place] = Some(near);
         }
     }

@@ -99,9 +99,7 @@ impl Sums for ByFours {
     #[inline(always)]
     fn products(self, v4: V4, tiles: &[Tile], probe: &[[i8; VALUES]]) -> [__m512i; WIDE] {
         let f = v4.avx512f;
-        // Hidden from the compiler, which would fetch it from memory for every tile.
-        let half = f._mm512_set1_epi8(std::hint::black_box(15));
-        let none = f._mm512_setzero_si512();
+        let (half, none) = (f._mm512_set1_epi8(15), f._mm512_setzero_si512());
         let (mut lows, mut highs) = ([none; WIDE], [none; WIDE]);
         for (tile, eight) in tiles.iter().zip(probe) {
             let [low, high] = factors(v4, eight);
