@@ -5,25 +5,27 @@
 //! A row r is held as step * q + e with q of few bits, a probe p as step' * q' + e'. Then r p = step step' (q q') + e p +
 //! step q e', of which the last two are at most |e| |p| + (|r| + |e|) |e'|.
 
-use super::scan::{Coarse, Eight, Kernel, ROWS, Tile, TileBounds, VALUES, WithKernel, with_kernel};
+use super::scan::{DONE, Kernel, LINE, Line, MIDDLE_OF_4, Probe, ROWS, Tile, TileBounds, VALUES, with_kernel};
+use super::search::Search;
+use super::steps::{length, stepped, stepped_best};
 
-/// The middle of 4 bits, which stands for nought.
-const MIDDLE: f32 = 8.0;
+/// The middle of 8 bits, which stands for nought.
+const MIDDLE_OF_8: u8 = 128;
 /// Allowance for the rounding of f32 arithmetic itself, as a share of |r| |p|.
 const ROUNDING: f32 = 1e-5;
 
 /// Rows of one width.
 #[derive(Debug, Default, Clone)]
 pub struct FlatRows {
-    width: usize,
+    pub(super) width: usize,
     count: usize,
     values: Vec<f32>,
-    bytes: Vec<i8>,
-    byte_bounds: Vec<Bound>,
-    tiles: Vec<Tile>,
-    tile_bounds: Vec<TileBounds>,
+    lines: Vec<Line>,
+    line_bounds: Vec<Bound>,
+    pub(super) tiles: Vec<Tile>,
+    pub(super) tile_bounds: Vec<TileBounds>,
     /// Greatest length of a row, with its greatest error.
-    longest: f32,
+    pub(super) longest: f32,
 }
 
 /// What bounds the product of a row: the value of one step, and the greatest error with a probe of length 1.
@@ -40,17 +42,6 @@ pub struct Near {
     pub similarity: f32,
     /// Which row, from 0 in the order of pushing.
     pub row: usize,
-}
-
-/// What is looked for, in few bits.
-#[derive(Debug)]
-struct Probe {
-    length: f32,
-    eights: Vec<Eight>,
-    /// Value of a step of `eights`, their error, and the product with a row of nothing but `MIDDLE`.
-    coarse: (f32, f32, i32),
-    words: Vec<i16>,
-    fine: (f32, f32),
 }
 
 impl FlatRows {
@@ -77,25 +68,35 @@ impl FlatRows {
         let tiles_a_row = self.width.div_ceil(VALUES);
         if place == 0 {
             self.tiles
-                .resize(self.tiles.len() + tiles_a_row, [0; ROWS * VALUES / 2]);
+                .resize(self.tiles.len() + tiles_a_row, Tile([0; ROWS * VALUES / 2]));
             // What is not there can be nothing.
             self.tile_bounds.push(TileBounds {
                 step: [0.0; ROWS],
                 error: [DONE; ROWS],
             });
         }
-        let length = length(row.iter().copied());
+        let length = length(row);
+        let mut numbers = vec![0_i8; self.width];
         // 15 steps, from -7 to 7 around the middle.
-        let (step, error) = stepped_best(row, MIDDLE - 1.0, |n, steps| {
-            let byte = &mut self.tiles[block * tiles_a_row + n / VALUES][place * 4 + n % 4];
-            *byte |= ((steps + MIDDLE) as u8) << (n % VALUES / 4 * 4);
-        });
+        let (step, coarse) = stepped_best(row, f32::from(MIDDLE_OF_4 - 1), &mut numbers);
+        for (n, number) in numbers.iter().enumerate() {
+            let byte = &mut self.tiles[block * tiles_a_row + n / VALUES].0[place * 4 + n % 4];
+            *byte |= MIDDLE_OF_4.wrapping_add_signed(*number) << (n % VALUES / 4 * 4);
+        }
         let bounds = &mut self.tile_bounds[block];
-        (bounds.step[place], bounds.error[place]) = (step, error + ROUNDING * length);
-        self.longest = self.longest.max(length + error);
-        let (step, error) = stepped(row, 127.0, |_, steps| self.bytes.push(steps as i8));
-        let error = error + ROUNDING * length;
-        self.byte_bounds.push(Bound { step, error });
+        (bounds.step[place], bounds.error[place]) = (step, coarse + ROUNDING * length);
+        let (step, fine) = stepped(row, 127.0, &mut numbers);
+        let first = self.lines.len();
+        self.lines
+            .resize(first + self.width.div_ceil(LINE), Line([MIDDLE_OF_8; LINE]));
+        for (line, numbers) in self.lines[first..].iter_mut().zip(numbers.chunks(LINE)) {
+            for (byte, number) in line.0.iter_mut().zip(numbers) {
+                *byte = MIDDLE_OF_8.wrapping_add_signed(*number);
+            }
+        }
+        let error = fine + ROUNDING * length;
+        self.line_bounds.push(Bound { step, error });
+        self.longest = self.longest.max(length + coarse.max(fine));
         self.values.extend_from_slice(row);
         self.count += 1;
     }
@@ -113,246 +114,23 @@ impl FlatRows {
         })
     }
 
-    fn row(&self, number: usize) -> &[f32] {
+    /// The most that the product of a row can be, by its 8 bits.
+    #[inline(always)]
+    pub(super) fn most(&self, kernel: impl Kernel, probe: &Probe, row: usize) -> f32 {
+        let (steps, bound) = (probe.steps.as_slice(), self.line_bounds[row]);
+        let product = kernel.product(&self.lines[row * steps.len()..][..steps.len()], steps);
+        let product = product.wrapping_sub(probe.sum.wrapping_mul(i32::from(MIDDLE_OF_8))) as f32;
+        product * (bound.step * probe.step) + (bound.error * probe.length + probe.slack)
+    }
+
+    #[inline(always)]
+    pub(super) fn row(&self, number: usize) -> &[f32] {
         &self.values[number * self.width..(number + 1) * self.width]
     }
 }
 
-/// Values as whole numbers of steps, from -`most` to `most`; returns the value of a step and the length of what is lost.
-#[inline(always)]
-fn stepped(values: &[f32], most: f32, take: impl FnMut(usize, f32)) -> (f32, f32) {
-    let step = greatest_of(values) / most;
-    (step, stepped_by(values, most, step, take))
-}
-
-/// The same with the step that loses least: a few values beyond the last step cost less than long steps for all.
-fn stepped_best(values: &[f32], most: f32, take: impl FnMut(usize, f32)) -> (f32, f32) {
-    let widest = greatest_of(values) / most;
-    let (mut step, mut least) = (widest, f32::INFINITY);
-    for share in SHARES {
-        let lost = stepped_by(values, most, widest * share, |_, _| {});
-        if lost < least {
-            (step, least) = (widest * share, lost);
-        }
-    }
-    (step, stepped_by(values, most, step, take))
-}
-
-/// Shares of the widest step that are tried.
-const SHARES: [f32; 4] = [1.0, 0.9, 0.8, 0.7];
-
-#[inline(always)]
-fn greatest_of(values: &[f32]) -> f32 {
-    values.iter().fold(0.0_f32, |top, value| top.max(value.abs()))
-}
-
-#[inline(always)]
-fn stepped_by(values: &[f32], most: f32, step: f32, mut take: impl FnMut(usize, f32)) -> f32 {
-    let mut lost = 0.0_f64;
-    for (n, &value) in values.iter().enumerate() {
-        let steps = if step > 0.0 {
-            (value / step).round().clamp(-most, most)
-        } else {
-            0.0
-        };
-        take(n, steps);
-        lost += f64::from(value - steps * step).powi(2);
-    }
-    lost.sqrt() as f32
-}
-
-#[inline(always)]
-fn length(values: impl Iterator<Item = f32>) -> f32 {
-    values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt() as f32
-}
-
-impl Probe {
-    #[inline(always)]
-    fn new(values: &[f32]) -> Self {
-        let mut eights = vec![Eight::default(); values.len().div_ceil(VALUES)];
-        let mut sum = 0;
-        let (step, error) = stepped(values, 127.0, |n, steps| {
-            eights[n / VALUES][n % VALUES / 4][n % 4] = steps as i8;
-            sum += steps as i32;
-        });
-        let mut words = Vec::with_capacity(values.len());
-        // With 12 bits, sums of 8-bit rows stay below 2^31 up to 8,192 values a row.
-        let fine = stepped(values, 2047.0, |_, steps| words.push(steps as i16));
-        Self {
-            length: length(values.iter().copied()),
-            eights,
-            coarse: (step, error, sum * MIDDLE as i32),
-            words,
-            fine,
-        }
-    }
-}
-
-struct Search<'a, F, const N: usize> {
-    flat: &'a FlatRows,
-    values: &'a [f32],
-    may: F,
-}
-
-/// Blocks that are looked through together: what they can be at most stays in the nearest cache.
-const TOGETHER: usize = 512;
-/// Blocks of which the sixteen greatest are kept, one a place: few enough that those looked for seldom share a place.
-const STRETCH: usize = 64;
-/// Rows that are weighed before all others.
-const PROMISING: usize = 16;
-/// Rows that wait for a closer look at most.
-const WAITING: usize = 256;
-/// What no product is.
-const DONE: f32 = f32::NEG_INFINITY;
-
-impl<F: Fn(usize, f32) -> bool, const N: usize> WithKernel for Search<'_, F, N> {
-    type Output = [Option<Near>; N];
-
-    #[inline(always)]
-    fn run(self, kernel: impl Kernel) -> Self::Output {
-        let flat = self.flat;
-        let probe = Probe::new(self.values);
-        let (step, error, middle) = probe.coarse;
-        let coarse = Coarse {
-            step,
-            middle,
-            length: probe.length,
-            slack: flat.longest * error,
-        };
-        let mut closer = Closer {
-            search: &self,
-            probe: &probe,
-            best: [None; N],
-            rows: [0; WAITING],
-            waiting: 0,
-        };
-        let mut most = [DONE; TOGETHER * ROWS];
-        let together = flat.tiles.chunks(TOGETHER * probe.eights.len());
-        for (n, (tiles, bounds)) in together.zip(flat.tile_bounds.chunks(TOGETHER)).enumerate() {
-            let most = &mut most.as_chunks_mut::<ROWS>().0[..bounds.len()];
-            let mut promising = [(0, DONE); PROMISING];
-            let stretches = tiles.chunks(STRETCH * probe.eights.len()).zip(bounds.chunks(STRETCH));
-            for (n, ((tiles, bounds), most)) in stretches.zip(most.chunks_mut(STRETCH)).enumerate() {
-                // The greatest of each place of a block, and the block.
-                let (mut tops, mut at) = ([DONE; ROWS], [0_u32; ROWS]);
-                let blocks = tiles.chunks_exact(probe.eights.len()).zip(bounds);
-                for (block, ((tiles, bounds), most)) in blocks.zip(most).enumerate() {
-                    *most = kernel.most(kernel.products(tiles, &probe.eights), bounds, &coarse);
-                    (tops, at) = kernel.greater((tops, at), most, block as u32);
-                }
-                for place in 0..ROWS {
-                    rank(
-                        (n * STRETCH + at[place] as usize) * ROWS + place,
-                        tops[place],
-                        &mut promising,
-                    );
-                }
-            }
-            let first = n * TOGETHER * ROWS;
-            // The most promising first: after them few others are worth a closer look.
-            for (row, _) in promising.into_iter().filter(|(_, most)| *most > DONE) {
-                most[row / ROWS][row % ROWS] = DONE;
-                closer.take(&[(first + row) as u32], 1);
-            }
-            let (mut next, mut end) = (0, 0);
-            loop {
-                while next < end && closer.waiting <= WAITING - ROWS {
-                    // What is done is below the least that any other can be.
-                    let reach = kernel.reach(&most[next], closer.least().max(f32::MIN));
-                    closer.take(&kernel.rows(reach, (first + next * ROWS) as u32), reach.count_ones());
-                    next += 1;
-                }
-                closer.look();
-                if next == most.len() {
-                    break;
-                }
-                end = most.len();
-            }
-        }
-        closer.best
-    }
-}
-
-/// Puts a row in its place among the greatest, the greatest first.
-#[inline(always)]
-fn rank(row: usize, most: f32, among: &mut [(usize, f32); PROMISING]) {
-    if most > among[PROMISING - 1].1 {
-        let place = among.iter().position(|than| most > than.1).unwrap_or(PROMISING - 1);
-        among[place..].rotate_right(1);
-        among[place] = (row, most);
-    }
-}
-
-/// The rows that wait for a closer look. They are looked at together, so that the memory of one is fetched while another
-/// is multiplied.
-struct Closer<'a, F, const N: usize> {
-    search: &'a Search<'a, F, N>,
-    probe: &'a Probe,
-    best: [Option<Near>; N],
-    rows: [u32; WAITING],
-    waiting: usize,
-}
-
-impl<F: Fn(usize, f32) -> bool, const N: usize> Closer<'_, F, N> {
-    #[inline(always)]
-    fn least(&self) -> f32 {
-        self.best[N - 1].map_or(f32::NEG_INFINITY, |worst| worst.similarity)
-    }
-
-    #[inline(always)]
-    fn take<const M: usize>(&mut self, rows: &[u32; M], count: u32) {
-        self.rows[self.waiting..self.waiting + M].copy_from_slice(rows);
-        self.waiting += count as usize;
-    }
-
-    /// Looks closer at all that wait.
-    #[inline(always)]
-    fn look(&mut self) {
-        let rows = &self.rows[..self.waiting];
-        let mut most = [0.0; WAITING];
-        for (most, &row) in most.iter_mut().zip(rows) {
-            *most = self.most(row as usize);
-        }
-        let waiting = std::mem::take(&mut self.waiting);
-        for (n, most) in most.into_iter().enumerate().take(waiting) {
-            if most >= self.least() {
-                self.weigh(self.rows[n] as usize);
-            }
-        }
-    }
-
-    /// The most that the product of a row can be, by its 8 bits.
-    #[inline(always)]
-    fn most(&self, row: usize) -> f32 {
-        let (flat, probe) = (self.search.flat, self.probe);
-        let (step, error) = probe.fine;
-        let bytes = &flat.bytes[row * flat.width..(row + 1) * flat.width];
-        let products = bytes.iter().zip(&probe.words).fold(0_i32, |sum, (byte, word)| {
-            sum.wrapping_add(i32::from(*byte).wrapping_mul(i32::from(*word)))
-        });
-        let bound = flat.byte_bounds[row];
-        products as f32 * (bound.step * step) + bound.error * probe.length + flat.longest * error
-    }
-
-    /// Puts a row in its place among the best by its true product; of equal ones the earlier row is better.
-    #[inline(always)]
-    fn weigh(&mut self, row: usize) {
-        let similarity = dot(self.search.flat.row(row), self.search.values);
-        let better = |than: &Option<Near>| {
-            than.is_none_or(|than| similarity > than.similarity || similarity == than.similarity && row < than.row)
-        };
-        let Some(place) = self.best.iter().position(better) else {
-            return;
-        };
-        if (self.search.may)(row, similarity) {
-            self.best[place..].rotate_right(1);
-            self.best[place] = Some(Near { similarity, row });
-        }
-    }
-}
-
 /// Eight sums at a time, so that the compiler uses vector registers.
-#[inline]
+#[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -367,6 +145,8 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scan::{WithKernel, with_every_kernel};
+    use super::super::search::TOGETHER;
     use super::*;
     use proptest::prelude::*;
 
@@ -388,9 +168,32 @@ mod tests {
         let mut flat = FlatRows::new(width);
         rows.iter().for_each(|row| flat.push(row));
         assert_eq!(flat.rows().count(), rows.len());
-        assert_eq!(flat.nearest::<5>(probe, |_, _| true), plain(rows, probe, |_| true));
-        let odd = |row: usize| row % 2 == 1;
-        assert_eq!(flat.nearest::<1>(probe, |row, _| odd(row)), plain(rows, probe, odd));
+        checked::<5>(&flat, rows, probe, |_| true);
+        checked::<1>(&flat, rows, probe, |row| row % 2 == 1);
+    }
+
+    fn checked<const N: usize>(flat: &FlatRows, rows: &[Vec<f32>], probe: &[f32], may: impl Fn(usize) -> bool + Copy) {
+        let plain = plain::<N>(rows, probe, may);
+        assert_eq!(flat.nearest(probe, |row, _| may(row)), plain);
+        let search = Search {
+            flat,
+            values: probe,
+            may: |row: usize, _| may(row),
+        };
+        for found in with_every_kernel(&search) {
+            assert_eq!(found, plain);
+        }
+    }
+
+    /// Numbers between -1 and 1 that look like chance.
+    fn chance(seed: u64) -> impl FnMut() -> f32 {
+        let mut state = seed | 1;
+        move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        }
     }
 
     proptest! {
@@ -402,13 +205,7 @@ mod tests {
             spread in 0.0_f32..1.5,
             seed in any::<u64>(),
         ) {
-            let mut state = seed | 1;
-            let mut value = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-            };
+            let mut value = chance(seed);
             let centres: Vec<Vec<f32>> = (0..4).map(|_| (0..width).map(|_| value()).collect()).collect();
             let mut rows: Vec<Vec<f32>> = Vec::new();
             for n in 0..count {
@@ -420,6 +217,70 @@ mod tests {
             check(width, &rows, &probe);
             check(width, &rows, &vec![0.0; width]);
         }
+    }
+
+    type Step = fn(&[f32], f32, &mut [i8]) -> (f32, f32);
+
+    /// What is kept of values in so many steps, and what is lost.
+    fn kept_and_lost(values: &[f32], with: Step, most: f32) -> (Vec<f32>, Vec<f32>) {
+        let mut numbers = vec![0; values.len()];
+        let (step, _) = with(values, most, &mut numbers);
+        let kept: Vec<f32> = numbers.iter().map(|number| f32::from(*number) * step).collect();
+        let lost = values.iter().zip(&kept).map(|(value, kept)| value - kept).collect();
+        (kept, lost)
+    }
+
+    #[test]
+    fn no_bound_is_less_than_the_product() {
+        for seed in 1..30 {
+            let mut value = chance(seed);
+            let values: Vec<f32> = (0..40).map(|_| value()).collect();
+            // Along what is lost of a row, or of a probe, all that is lost counts.
+            let along = |with, most| kept_and_lost(&kept_and_lost(&values, with, most).1, stepped, 127.0).0;
+            let (coarse, fine) = (along(stepped_best, 7.0), along(stepped, 127.0));
+            for (row, probe) in [(&values, &coarse), (&values, &fine), (&fine, &values)] {
+                let mut flat = FlatRows::new(row.len());
+                flat.push(row);
+                let product = dot(row, probe);
+                for most in with_every_kernel(&AtMost(&flat, probe)) {
+                    assert!(most.iter().all(|most| *most >= product), "{most:?} {product}");
+                }
+            }
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    struct AtMost<'a>(&'a FlatRows, &'a [f32]);
+
+    impl WithKernel for AtMost<'_> {
+        type Output = [f32; 2];
+        #[inline(always)]
+        fn run(self, kernel: impl Kernel) -> Self::Output {
+            let Self(flat, values) = self;
+            let (probe, mut most) = (Probe::new(values, flat.longest), [[0.0; ROWS]]);
+            kernel.bound((&flat.tiles, &flat.tile_bounds), &probe, &mut most);
+            [most[0][0], flat.most(kernel, &probe, 0)]
+        }
+    }
+
+    #[test]
+    fn more_rows_than_are_looked_through_together_are_searched() {
+        let mut value = chance(7);
+        // Most of them so alike that more need a closer look than can wait.
+        let mut row = |n: usize| {
+            (0..9)
+                .map(|_| {
+                    if n.is_multiple_of(3) {
+                        value()
+                    } else {
+                        1.0 + 0.01 * value()
+                    }
+                })
+                .collect()
+        };
+        let rows: Vec<Vec<f32>> = (0..2 * TOGETHER * ROWS + 70).map(&mut row).collect();
+        check(9, &rows, &[1.0; 9]);
+        check(9, &rows, &rows[rows.len() - 1]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod flat;
 mod gallery;
 mod plates;
 mod scan;
+mod search;
+mod steps;
 mod vote;
 
 pub use gallery::{FaceMatch, Gallery, GalleryError};
