@@ -2,6 +2,7 @@
 //! is made of them only when somebody looks at it; whether something moves is seen in the brightness alone.
 
 use image::RgbImage;
+use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix, yuv420_to_rgb};
 
 /// The planes of one frame. Their memory is kept.
 #[derive(Debug, Clone, Default)]
@@ -72,71 +73,29 @@ impl Planes {
         if width == 0 || height == 0 {
             return;
         }
-        let factors = Factors::of(self.coding);
         let half = width.div_ceil(2);
-        let (greys, colours) = self.bytes.split_at(width * height);
-        let (blues, reds) = colours.split_at(half * height.div_ceil(2));
-        let pixels: &mut [u8] = picture;
-        let rows = pixels.chunks_exact_mut(width * 3).zip(greys.chunks_exact(width));
-        for (y, (row, greys)) in rows.enumerate() {
-            let (blues, reds) = (&blues[y / 2 * half..][..half], &reds[y / 2 * half..][..half]);
-            let pairs = row.chunks_mut(6).zip(greys.chunks(2));
-            for ((pair, greys), (blue, red)) in pairs.zip(blues.iter().zip(reds)) {
-                let parts = factors.parts(*blue, *red);
-                for (pixel, grey) in pair.chunks_exact_mut(3).zip(greys) {
-                    let grey = factors.grey(*grey);
-                    for (value, part) in pixel.iter_mut().zip(parts) {
-                        *value = ((grey + part) >> SHIFT).clamp(0, 255) as u8;
-                    }
-                }
-            }
-        }
-    }
-}
-
-const SHIFT: i32 = 13;
-
-/// Whole numbers of 1/8192.
-struct Factors {
-    black: i32,
-    grey: i32,
-    red_of_red: i32,
-    green_of_blue: i32,
-    green_of_red: i32,
-    blue_of_blue: i32,
-}
-
-impl Factors {
-    fn of(coding: Coding) -> Self {
-        let (red, blue) = if coding.hd { (0.2126, 0.0722) } else { (0.299, 0.114) };
-        let green = 1.0 - red - blue;
-        let (black, grey, colour) = if coding.full {
-            (0, 1.0, 1.0)
-        } else {
-            (16, 255.0 / 219.0, 255.0 / 224.0)
+        let (y_plane, colours) = self.bytes.split_at(width * height);
+        let (u_plane, v_plane) = colours.split_at(half * height.div_ceil(2));
+        let planes = YuvPlanarImage {
+            y_plane,
+            y_stride: width as u32,
+            u_plane,
+            u_stride: half as u32,
+            v_plane,
+            v_stride: half as u32,
+            width: width as u32,
+            height: height as u32,
         };
-        let whole = |value: f64| (value * f64::from(1 << SHIFT)).round() as i32;
-        Self {
-            black,
-            grey: whole(grey),
-            red_of_red: whole(colour * 2.0 * (1.0 - red)),
-            green_of_blue: whole(-colour * 2.0 * blue * (1.0 - blue) / green),
-            green_of_red: whole(-colour * 2.0 * red * (1.0 - red) / green),
-            blue_of_blue: whole(colour * 2.0 * (1.0 - blue)),
+        let Coding { full, hd } = self.coding;
+        let range = if full { YuvRange::Full } else { YuvRange::Limited };
+        let matrix = if hd {
+            YuvStandardMatrix::Bt709
+        } else {
+            YuvStandardMatrix::Bt601
+        };
+        if let Err(error) = yuv420_to_rgb(&planes, picture, width as u32 * 3, range, matrix) {
+            unreachable!("planes of {width}x{height} that `room` made have no such size: {error}");
         }
-    }
-
-    fn grey(&self, grey: u8) -> i32 {
-        (i32::from(grey) - self.black) * self.grey + (1 << (SHIFT - 1))
-    }
-
-    fn parts(&self, blue: u8, red: u8) -> [i32; 3] {
-        let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
-        [
-            red * self.red_of_red,
-            blue * self.green_of_blue + red * self.green_of_red,
-            blue * self.blue_of_blue,
-        ]
     }
 }
 
