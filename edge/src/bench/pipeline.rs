@@ -14,6 +14,7 @@ use crate::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions}
 use crate::telemetry::{CameraTelemetry, Counted};
 use anyhow::Context;
 use clap::Args;
+use image::{Rgb, RgbImage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::json;
@@ -21,8 +22,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
+use vong_models::face::FaceEmbedder;
 use vong_models::session::inference_time;
-use vong_models::{Manifest, Store};
+use vong_models::{Manifest, PointPx, Store};
 use vong_wire::{BootId, CameraId, Direction, EventBody, LineId};
 
 /// What `bench pipeline` takes.
@@ -92,10 +94,10 @@ impl PipelineArgs {
             faces: self.faces,
             plates: self.plates,
         };
-        let nets = Nets::open(&Store::locate(), &manifest, &models, needs, self.threads.max(1))?;
-        let lists = match &nets.faces {
+        let mut nets = Nets::open(&Store::locate(), &manifest, &models, needs, self.threads.max(1))?;
+        let lists = match &mut nets.faces {
             Some((_, embedder)) => Lists {
-                gallery: strangers(embedder.model())?,
+                gallery: strangers(embedder)?,
                 ..Lists::default()
             },
             None => Lists::default(),
@@ -196,8 +198,12 @@ fn decoding_alone(video: &Path) -> anyhow::Result<f64> {
 }
 
 /// A gallery of random faces: nobody is found in it, but every search goes through it.
-fn strangers(model: &str) -> anyhow::Result<Gallery> {
+fn strangers(embedder: &mut FaceEmbedder) -> anyhow::Result<Gallery> {
+    // How long its vectors are, a model says only when it runs.
+    let corners = [(40.0, 40.0), (80.0, 40.0), (60.0, 65.0), (45.0, 85.0), (75.0, 85.0)].map(|(x, y)| PointPx { x, y });
+    let grey = RgbImage::from_pixel(120, 120, Rgb([128; 3]));
+    let one = embedder.embed(&grey, &[corners])?.context("the embedding has no length")?;
     let mut random = StdRng::seed_from_u64(0);
-    let faces = (0..LISTED).map(|_| unit((0..128).map(|_| normal(&mut random)).collect()));
-    Ok(Gallery::new(&listed(model, None, faces)?, model, 1.0).0)
+    let faces = (0..LISTED).map(|_| unit(one.vector.iter().map(|_| normal(&mut random)).collect()));
+    Ok(Gallery::new(&listed(&one.model, None, faces)?, &one.model, 1.0).0)
 }
