@@ -55,6 +55,10 @@ fuzz: build
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@ls /usr/lib/llvm*/lib/libclang.so* >/dev/null 2>&1 || \
+	  echo "lint: USB cameras are not checked; that needs Debian's libclang-dev"
+	@! ls /usr/lib/llvm*/lib/libclang.so* >/dev/null 2>&1 || \
+	  $(CARGO) clippy --release --locked -p vong-edge --features usb --target-dir target/usb -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 	@command -v cargo-deny >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny --offline check licenses bans sources

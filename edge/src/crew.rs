@@ -200,13 +200,7 @@ fn look(chain: &mut CameraChain, work: Work<Seen>, nets: &mut Nets, lists: &List
     } = seen;
     chain.shed(shed);
     let mut drafts = if after_cut { chain.finish(lists) } else { Vec::new() };
-    let failed = match chain.frame(&mut frame, nets, lists) {
-        Ok(new) => {
-            drafts.extend(new);
-            None
-        }
-        Err(cause) => Some(cause),
-    };
+    let failed = chain.frame(&mut frame, nets, lists, &mut drafts).err();
     let view = chain.view(&mut frame);
     Turn {
         drafts,

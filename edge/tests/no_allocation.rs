@@ -113,7 +113,8 @@ fn check(clip: &Path, every_frame: bool, store: &Store, manifest: &Manifest, net
         let looks_before = looks(&telemetry);
         let before = asked().0;
         assert!(matches!(source.next(&mut frame).unwrap(), Next::Frame));
-        let drafts = chain.frame(&mut frame, nets, &lists).unwrap();
+        let mut drafts = Vec::new();
+        chain.frame(&mut frame, nets, &lists, &mut drafts).unwrap();
         chain.keep_books(&mut kept, &drafts);
         let taken = asked().0 - before;
         // A decision is put down in memory of its own.

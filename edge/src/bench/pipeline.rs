@@ -131,9 +131,11 @@ pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let (usage, start, inference) = (Usage::now(), Instant::now(), inference_time());
     {
         let mut source = FileSource::open(&args.video, options)?;
-        let mut frame = Frame::default();
+        let (mut frame, mut drafts) = (Frame::default(), Vec::new());
         while let Next::Frame = source.next(&mut frame)? {
-            tally(&chain.frame(&mut frame, &mut nets, &lists)?, &mut crossings);
+            chain.frame(&mut frame, &mut nets, &lists, &mut drafts)?;
+            tally(&drafts, &mut crossings);
+            drafts.clear();
             chain.view(&mut frame);
             frames += 1;
         }
@@ -202,7 +204,9 @@ fn strangers(embedder: &mut FaceEmbedder) -> anyhow::Result<Gallery> {
     // How long its vectors are, a model says only when it runs.
     let corners = [(40.0, 40.0), (80.0, 40.0), (60.0, 65.0), (45.0, 85.0), (75.0, 85.0)].map(|(x, y)| PointPx { x, y });
     let grey = RgbImage::from_pixel(120, 120, Rgb([128; 3]));
-    let one = embedder.embed(&grey, &[corners])?.context("the embedding has no length")?;
+    let one = embedder
+        .embed(&grey, &[corners])?
+        .context("the embedding has no length")?;
     let mut random = StdRng::seed_from_u64(0);
     let faces = (0..LISTED).map(|_| unit(one.vector.iter().map(|_| normal(&mut random)).collect()));
     Ok(Gallery::new(&listed(&one.model, None, faces)?, &one.model, 1.0).0)

@@ -122,10 +122,19 @@ impl CameraChain {
         }
     }
 
-    /// Works on one frame; what is decided must be in the outbox before anything acts on it.
-    pub fn frame(&mut self, frame: &mut Frame, nets: &mut Nets, lists: &Lists) -> Result<Vec<Draft>, ModelError> {
-        let mut drafts = self.books.minutes.frame(frame.at_ms);
-        self.fit_to(frame, &mut drafts);
+    /// Works on one frame; what is decided goes to `drafts`, and must be in the outbox before anything acts on it.
+    ///
+    /// # Errors
+    /// When a model fails. What was decided before that stands in `drafts` all the same.
+    pub fn frame(
+        &mut self,
+        frame: &mut Frame,
+        nets: &mut Nets,
+        lists: &Lists,
+        drafts: &mut Vec<Draft>,
+    ) -> Result<(), ModelError> {
+        drafts.extend(self.books.minutes.frame(frame.at_ms));
+        self.fit_to(frame, drafts);
         self.last_frame = (frame.at_ms, frame.at_s);
         if let Some(objects) = nets.objects.as_mut().filter(|_| self.needs_objects()) {
             let telemetry = &self.telemetry;
@@ -137,7 +146,7 @@ impl CameraChain {
                 Looked::Still => telemetry.count("frames_still", 1),
                 Looked::Paced => telemetry.count("frames_paced", 1),
             }
-            self.count(frame, &mut drafts);
+            self.count(frame, drafts);
             if let (Some(faces), Some((detector, embedder))) = (&mut self.faces, &mut nets.faces)
                 && looked == Looked::Detected
             {
@@ -165,7 +174,7 @@ impl CameraChain {
                 drafts.extend(self.books.decider.plate(seen.at_ms, seen.plate, hits, || seen.picture));
             }
         }
-        Ok(drafts)
+        Ok(())
     }
 
     /// So many frames before the next one were given up on purpose.
@@ -333,3 +342,6 @@ impl CameraChain {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,11 @@ struct Gate {
 
 impl Gate {
     async fn open() -> Self {
+        Self::open_with(|| (), SHORT).await
+    }
+
+    /// `opening` is what a worker that takes another's place waits for before it has its models.
+    async fn open_with(opening: impl Fn() + Send + Sync + 'static, patience: Patience) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Arc::new(Outbox::open(folder.path(), DEFAULT_LIMIT_BYTES).await.unwrap());
         let (boot, stop) = (BootId::generate(), CancellationToken::new());
@@ -70,8 +75,11 @@ impl Gate {
         let device = Arc::new(device);
         let crew = Crew {
             nets: vec![nets(), nets()],
-            open: Arc::new(|| Ok(nets())),
-            patience: SHORT,
+            open: Arc::new(move || {
+                opening();
+                Ok(nets())
+            }),
+            patience,
         };
         let run = device.clone();
         Self {
@@ -197,6 +205,36 @@ async fn one_that_hangs_again_and_again_makes_the_box_say_so_and_is_restarted_no
     drop(device);
     let (device, _) = gate.end().await;
     assert_eq!(device.restarts.ever(), MOST_RESTARTS as u64 + 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_models_do_not_open_makes_the_box_say_so_until_they_do() {
+    let (opened, held): (_, Receiver<()>) = bounded(0);
+    let opening = move || {
+        let _ = held.recv();
+    };
+    let gate = Gate::open_with(
+        opening,
+        Patience {
+            disk: SHORT.frame,
+            ..SHORT
+        },
+    )
+    .await;
+    let device = gate.device.clone();
+    gate.to_hang.store(1, Ordering::SeqCst);
+    gate.see(HANGS, 60);
+    until(|| crate::pipeline::health_of(&device) == (Some(Trouble::Hangs), 1));
+    // The worker that is left takes all cameras meanwhile, the one that hung as well.
+    for index in 0..3 {
+        gate.see(index, 61);
+    }
+    drop(opened);
+    until(|| crate::pipeline::health_of(&device) == (None, 1));
+    gate.see(HANGS, 62);
+    drop(device);
+    let (device, _) = gate.end().await;
+    assert_eq!(device.restarts.ever(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
