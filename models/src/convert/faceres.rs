@@ -190,3 +190,82 @@ fn depthwise(weight: &Weight) -> Result<Weight> {
     };
     tfjs::to_oihw(&swapped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::onnx::{ModelProto, Node};
+    use super::*;
+    use prost::Message;
+    use serde_json::json;
+
+    /// One convolution of each channel apart, at a stride of 2, with a scale of 3, a bias of 1 and its bounds, then the mean;
+    /// the first two operations may be others.
+    fn small(conv: &str, bound: f32) -> Result<Vec<u8>> {
+        let list = |values: [&str; 4]| json!({"list": {"i": values}});
+        let nodes = json!([
+            {"name": "in", "op": "Placeholder"},
+            {"name": "conv/mul_1", "op": conv, "input": ["in", "w"],
+             "attr": {"padding": {"s": tfjs::SAME}, "strides": list(["1", "2", "2", "1"]), "dilations": list(["1"; 4])}},
+            {"name": "conv/mul_2", "op": "Mul", "input": ["conv/mul_1", "scale"]},
+            {"name": "conv/add", "op": "Add", "input": ["conv/mul_2", "bias"]},
+            {"name": "relu/Relu", "op": "Relu", "input": ["conv/add"]},
+            {"name": "relu/Minimum", "op": "Minimum", "input": ["relu/Relu", "six"]},
+            {"name": "relu/Maximum", "op": "Maximum", "input": ["relu/Minimum", "nought"]},
+            {"name": "mean", "op": "Mean", "input": ["relu/Maximum", "axes"]},
+            {"name": "age", "op": "Softmax", "input": ["mean"]}
+        ]);
+        let weight = |name: &str, shape: &[usize]| json!({"name": name, "shape": shape, "dtype": "float32"});
+        let weights = [
+            ("w", &[3, 3, 3, 1][..]),
+            ("scale", &[3]),
+            ("bias", &[3]),
+            ("six", &[]),
+            ("nought", &[]),
+        ];
+        let list: Vec<_> = weights.iter().map(|(name, shape)| weight(name, shape)).collect();
+        let graph = json!({"modelTopology": {"node": nodes}, "weightsManifest": [{"weights": list}]});
+        // (height 0, width 0) of the three channels comes first.
+        let values = (0..27)
+            .map(|n| n as f32)
+            .chain([3.0; 3])
+            .chain([1.0; 3])
+            .chain([bound, 0.0]);
+        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+        convert(graph.to_string().as_bytes(), &bytes)
+    }
+
+    #[test]
+    fn a_scale_and_a_bias_become_part_of_the_convolution_and_the_rest_is_left_out() {
+        let file = small("DepthwiseConv2dNative", 6.0).unwrap();
+        let graph = ModelProto::decode(file.as_slice()).unwrap().graph.unwrap();
+        let ops: Vec<&str> = graph.node.iter().map(|node: &Node| node.op_type.as_str()).collect();
+        let ends = ["GlobalAveragePool", "Reshape", "ReduceSum", "ReduceMean", "Sub"];
+        assert_eq!(ops, [&["Conv", "Clip"][..], &ends].concat());
+        let ints = |name: &str| {
+            let mut attributes = graph.node[0].attribute.iter();
+            attributes
+                .find(|one| one.name == name)
+                .map(|one| (one.i, one.ints.clone()))
+        };
+        // 224 at a stride of 2 with three a window: one is missing, behind.
+        assert_eq!(ints("pads").unwrap().1, [0, 0, 1, 1]);
+        assert_eq!(ints("group").unwrap().0, 3);
+        let tensor = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name).unwrap();
+        assert_eq!(tensor("relu_w").dims, [3, 1, 3, 3]);
+        // Channel 1, (height 0, width 2): 2 * 3 + 1 = 7, three times.
+        assert_eq!(tensor("relu_w").floats().unwrap()[9 + 2], 21.0);
+        assert_eq!(tensor("relu_b").floats().unwrap(), [1.0; 3]);
+    }
+
+    #[test]
+    fn what_it_is_not_is_named() {
+        for (made, told) in [
+            (small("Conv3D", 6.0), "`Conv3D` is not an operation of FaceRes"),
+            (small("DepthwiseConv2dNative", 5.0), "its bound is not six"),
+            (small("Conv2D", 6.0), "operation `conv/mul_2`"),
+        ] {
+            let error = format!("{:#}", made.unwrap_err());
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}
