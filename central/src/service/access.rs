@@ -52,7 +52,7 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// The log and the queue that [`write`] empties.
+    /// The log and the queue that [`write()`] empties.
     pub fn new() -> (Self, Receiver<AccessRow>) {
         let (queue, rows) = mpsc::channel(QUEUE);
         (Self { queue }, rows)
