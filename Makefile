@@ -61,7 +61,7 @@ lint:
 	  $(CARGO) clippy --release --locked -p vong-edge --features usb --target-dir target/usb -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps
 	@command -v cargo-deny >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
-	$(CARGO) deny --offline check licenses bans sources
+	$(CARGO) deny --locked check licenses bans sources
 	@$(CARGO) deny check advisories || echo "advisories: the database could not be read or names a crate of ours; see above"
 
 fmt:
