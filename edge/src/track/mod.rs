@@ -89,7 +89,7 @@ impl Default for TrackerConfig {
                 second: 0.25,
             },
             proven_score: 0.5,
-            proven_move: 1.0,
+            proven_move: 0.6,
             score_memory_s: 4.0,
             look_weight: 0.4,
             look_neutral: 0.9,
