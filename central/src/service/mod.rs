@@ -28,7 +28,7 @@ use crate::store::{Page, Store, StoreError};
 use contract::{Alert, Device, Minute, Overview, Quarantined, Stats, StoredEvent};
 use std::sync::{Arc, PoisonError, RwLock};
 use today::Today;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use vong_wire::{EventId, SiteId, UnixMs};
 
 /// Alerts on the first page.
@@ -42,6 +42,8 @@ const MOST_MINUTES: u32 = 10_080;
 pub struct Service {
     store: Arc<dyn Store>,
     directory: RwLock<Arc<Directory>>,
+    /// Held while the directory is read and put in place.
+    reading: Mutex<()>,
     /// Lines moved, here or in another office.
     moved: Notify,
     /// The latest pictures and health.
@@ -68,6 +70,7 @@ impl Service {
         Ok(Self {
             store,
             directory: RwLock::new(Arc::new(directory)),
+            reading: Mutex::new(()),
             moved: Notify::new(),
             latest: Latest::default(),
             live: LiveFeed::default(),
@@ -92,8 +95,10 @@ impl Service {
         self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the directory again after something was entered.
+    /// Reads the directory again after something was entered. One at a time: a reading that began earlier and ended later
+    /// would put what is older in the place of what is newer.
     pub async fn reload_directory(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.reading.lock().await;
         let directory = Arc::new(self.store.directory().await?);
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         Ok(())

@@ -30,10 +30,12 @@ impl Service {
             let told = match heard {
                 None => return,
                 Some(Heard::News(news)) => self.tell_news(&news).await,
-                // The first time there is no page yet that could have missed something.
-                Some(Heard::Again) if std::mem::take(&mut first) => Ok(()),
                 Some(Heard::Again) => {
-                    self.live.tell("reload", &serde_json::json!({}));
+                    // The first time there is no page yet that could have missed something, but another office may have
+                    // entered a device since this one read the directory.
+                    if !std::mem::take(&mut first) {
+                        self.live.tell("reload", &serde_json::json!({}));
+                    }
                     self.reload_directory().await
                 }
             };
