@@ -9,14 +9,13 @@ use crate::device::{Camera, Device, Summary, watch};
 use crate::identify::{Gallery, PlateLists};
 use crate::nets::{Needs, Nets};
 use crate::outbox::Outbox;
-use crate::publish::Publisher;
+use crate::publish::{LatestBundle, Publisher};
 use crate::sync::Watchlists;
 use crate::telemetry::{CameraTelemetry, rss_mib};
 use crate::watchdog::{Notify, Patience};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vong_models::{Manifest, Store};
 use vong_wire::{BootId, Health, Trouble, WatchlistBundle};
@@ -60,7 +59,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
     let lists = prepare(&watchlists.current(), embedding.as_ref());
     let device = Arc::new(Device::new(cameras, outbox.clone(), lists, workers, stop.clone()));
 
-    let (bundles, incoming) = mpsc::channel(4);
+    let bundles = Arc::new(LatestBundle::default());
     let publisher_stop = CancellationToken::new();
     let (site, device_id, broker) = Publisher::address(&config);
     let publisher = Publisher {
@@ -75,12 +74,12 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         clock: clock.clone(),
         health: health_report(device.clone(), boot, clock.clone(), config.device.data.clone()),
         health_every: Duration::from_secs(config.device.health_s),
-        bundles,
+        bundles: bundles.clone(),
         bundle_version: watchlists.version(),
         stop: publisher_stop.clone(),
     };
     let publishing = tokio::spawn(keep_publishing(publisher));
-    let syncing = tokio::spawn(take_bundles(incoming, watchlists, device.clone(), embedding));
+    let syncing = tokio::spawn(take_bundles(bundles, watchlists, device.clone(), embedding));
 
     let notify = Notify::from_environment();
     let watching = tokio::spawn(keep_alive(device.clone(), notify, publishing.abort_handle()));
@@ -146,13 +145,13 @@ async fn keep_publishing(mut publisher: Publisher) {
 }
 
 async fn take_bundles(
-    mut incoming: mpsc::Receiver<WatchlistBundle>,
+    incoming: Arc<LatestBundle>,
     watchlists: Arc<Watchlists>,
     device: Arc<Device>,
     embedding: Option<(String, f32)>,
 ) {
-    while let Some(bundle) = incoming.recv().await {
-        match watchlists.replace(bundle) {
+    loop {
+        match watchlists.replace(incoming.take().await) {
             Ok(true) => {
                 device.set_lists(prepare(&watchlists.current(), embedding.as_ref()));
                 tracing::info!(version = watchlists.current().version, "watchlists are in force");

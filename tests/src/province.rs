@@ -7,12 +7,12 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vong_edge::clock::{Clock, SystemClock};
 use vong_edge::outbox::{DEFAULT_LIMIT_BYTES, Draft, Outbox, OutboxError};
-use vong_edge::publish::{LatestViews, Publisher};
+use vong_edge::publish::{LatestBundle, LatestViews, Publisher};
 use vong_servers::{Mosquitto, Postgres, ServerError};
 use vong_wire::{
     Alert, AlertCause, BootId, CameraId, Count, Crossing, DeviceId, Direction, EntryId, Event, EventBody, EventId,
@@ -134,13 +134,16 @@ impl Edge {
 
     /// Begins to send.
     pub fn connect(&mut self, port: u16) {
-        let (bundles, mut came) = mpsc::channel(4);
+        let bundles = Arc::new(LatestBundle::default());
+        let came = bundles.clone();
         let (version, bundle_version) = watch::channel(0);
         // Watchlists are taken as if they were put in force, so that they are not sent again and again.
         tokio::spawn(async move {
-            while let Some(bundle) = came.recv().await {
-                let bundle: vong_wire::WatchlistBundle = bundle;
-                version.send_replace(bundle.version);
+            loop {
+                tokio::select! {
+                    bundle = came.take() => version.send_replace(bundle.version),
+                    () = version.closed() => return,
+                };
             }
         });
         let boot = self.boot;

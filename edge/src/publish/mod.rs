@@ -4,6 +4,7 @@
 mod backoff;
 #[cfg(test)]
 mod endurance_tests;
+mod latest;
 mod link;
 #[cfg(test)]
 mod tests;
@@ -13,20 +14,21 @@ mod tls_tests;
 mod window_tests;
 
 pub use backoff::Backoff;
+pub use latest::{LatestBundle, LatestViews};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::outbox::{Draft, Outbox, OutboxError, Pending};
 use link::{Delivery, Link, LinkBusy, LinkEvent, LinkSettings};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vong_tls::TlsFiles;
 use vong_wire::{
-    Ack, BootId, CameraId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, OutboxHealth, SiteId, State,
-    Topic, UnixMs, View, WatchlistBundle,
+    Ack, BootId, Channel, Command, CommandBody, DeviceId, DeviceStatus, Health, OutboxHealth, SiteId, State, Topic,
+    UnixMs,
 };
 
 /// Messages in flight at most: Mosquitto takes 20 at a time by default, the rest waits in the socket's queue. So many that
@@ -43,29 +45,6 @@ const RESEND_AFTER: Duration = Duration::from_secs(30);
 const STOOD: Duration = Duration::from_secs(10);
 /// A message older than this when it is sent is marked as replayed.
 const LATE_MS: UnixMs = 10_000;
-
-/// The newest view of each camera: an older one is worthless and is replaced.
-#[derive(Debug, Default)]
-pub struct LatestViews {
-    views: Mutex<HashMap<CameraId, View>>,
-    changed: Notify,
-}
-
-impl LatestViews {
-    /// Puts a view in place of the one before.
-    pub fn put(&self, view: View) {
-        self.lock().insert(view.header.camera.clone(), view);
-        self.changed.notify_one();
-    }
-
-    fn take(&self) -> Vec<View> {
-        self.lock().drain().map(|(_, view)| view).collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CameraId, View>> {
-        self.views.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
 
 /// Writes the health of the device.
 pub type HealthReport = Box<dyn Fn(u64, OutboxHealth) -> Health + Send + Sync>;
@@ -94,8 +73,8 @@ pub struct Publisher {
     pub health: HealthReport,
     /// How often.
     pub health_every: Duration,
-    /// Where new watchlists go.
-    pub bundles: mpsc::Sender<WatchlistBundle>,
+    /// Where new watchlists wait to be put in force.
+    pub bundles: Arc<LatestBundle>,
     /// Version of the bundle in force.
     pub bundle_version: watch::Receiver<u64>,
     /// Ends the publisher.
@@ -193,7 +172,7 @@ impl Publisher {
                     }
                 }
                 () = outbox.appended(), if connected => window.fresh = true,
-                () = views.changed.notified(), if connected => self.publish_views(&link),
+                () = views.changed(), if connected => self.publish_views(&link),
                 _ = health.tick(), if connected => {
                     let message = (self.health)(outbox.depth().await?, outbox.health().await?);
                     self.publish_json(&link, Channel::Health, Delivery::Fleeting, &message).ok();
@@ -357,9 +336,7 @@ impl Publisher {
                     body: CommandBody::Watchlists(bundle),
                 }) => {
                     tracing::info!(command = %id, version = bundle.version, "watchlists came");
-                    if self.bundles.send(bundle).await.is_err() {
-                        tracing::warn!("watchlists came while the device stops; central will send them again");
-                    }
+                    self.bundles.put(bundle);
                 }
                 Err(cause) => tracing::warn!(%cause, bytes = payload.len(), "a command cannot be read; it is ignored"),
             },

@@ -5,17 +5,18 @@ use super::*;
 use crate::clock::SystemClock;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
 use vong_servers::{Mosquitto, or_skip};
 use vong_wire::{
-    AckItem, Alert, AlertCause, Crossing, Direction, EntryId, Event, EventBody, EventId, FaceEntry, LineId, ListId,
-    ListKind, ObjectClass, Severity,
+    AckItem, Alert, AlertCause, CameraId, Crossing, Direction, EntryId, Event, EventBody, EventId, FaceEntry, LineId,
+    ListId, ListKind, ObjectClass, Severity, WatchlistBundle,
 };
 
 const WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) struct Device {
     pub(super) outbox: Arc<Outbox>,
-    bundles: mpsc::Receiver<WatchlistBundle>,
+    bundles: Arc<LatestBundle>,
     stop: CancellationToken,
     run: tokio::task::JoinHandle<Result<(), OutboxError>>,
     _folder: tempfile::TempDir,
@@ -34,7 +35,7 @@ impl Device {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path(), limit_bytes).await.unwrap();
         let outbox = Arc::new(outbox);
-        let (sender, bundles) = mpsc::channel(4);
+        let bundles = Arc::new(LatestBundle::default());
         let (version, bundle_version) = watch::channel(0);
         let (stop, boot) = (CancellationToken::new(), BootId::generate());
         let health = move |outbox_depth, outbox| Health {
@@ -61,7 +62,7 @@ impl Device {
             clock: Arc::new(SystemClock),
             health: Box::new(health),
             health_every: Duration::from_secs(1),
-            bundles: sender,
+            bundles: bundles.clone(),
             bundle_version,
             stop: stop.clone(),
         };
@@ -270,12 +271,40 @@ async fn pictures_and_lists_far_above_ten_kibibytes_pass_both_ways() {
     assert!(command.len() > 50_000, "only {} bytes", command.len());
     let evidence = HashMap::from([(id, (2, jpeg.len()))]);
     let office = tokio::spawn(office(broker.port(), evidence, Some(command)));
-    let mut device = Device::start(broker.port()).await;
+    let device = Device::start(broker.port()).await;
     let drafts = vec![alert, Draft::Evidence { alert: id, jpeg }];
     device.outbox.append(drafts).await.unwrap();
     device.drained().await;
-    let bundle = tokio::time::timeout(WITHIN, device.bundles.recv()).await;
-    assert_eq!(bundle.expect("in time").unwrap().version, 7);
+    let bundle = tokio::time::timeout(WITHIN, device.bundles.take()).await;
+    assert_eq!(bundle.expect("in time").version, 7);
+    device.end().await;
+    office.abort();
+}
+
+#[tokio::test]
+async fn lists_that_nobody_puts_in_force_hold_nothing_up() {
+    let Some(broker) = or_skip(Mosquitto::start()) else {
+        return;
+    };
+    let topic = Topic::new(&site(), &device(), Channel::Command);
+    let device = Device::start(broker.port()).await;
+    let mut listener = listener(broker.port()).await;
+    // The device has asked for its commands once its state is heard: the broker takes both in order.
+    assert!(matches!(listener.next().await, LinkEvent::Message { .. }));
+    for version in 1..=100 {
+        let bundle = WatchlistBundle { version, lists: vec![] };
+        let command = Command {
+            id: EventId::generate().0,
+            body: CommandBody::Watchlists(bundle),
+        };
+        let command = serde_json::to_vec(&command).unwrap();
+        listener.publish(&topic, Delivery::Sure, command, None).unwrap();
+    }
+    let office = tokio::spawn(office(broker.port(), HashMap::new(), None));
+    device.outbox.append(vec![crossing()]).await.unwrap();
+    device.drained().await;
+    let newest = async { while device.bundles.take().await.version < 100 {} };
+    tokio::time::timeout(WITHIN, newest).await.expect("in time");
     device.end().await;
     office.abort();
 }

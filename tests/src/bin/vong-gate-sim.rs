@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vong_edge::clock::{Clock, SystemClock};
 use vong_edge::outbox::{DEFAULT_LIMIT_BYTES, Outbox};
@@ -44,7 +44,6 @@ async fn main() -> Result<()> {
     let outbox = Arc::new(Outbox::open(&arguments.folder, DEFAULT_LIMIT_BYTES).await?);
     let boot = BootId::generate();
     let stop = CancellationToken::new();
-    let (bundles, _incoming) = mpsc::channel(4);
     let (_version, bundle_version) = watch::channel(0);
     let clock = Arc::new(SystemClock);
     let mut publisher = Publisher {
@@ -70,7 +69,7 @@ async fn main() -> Result<()> {
             rss_mib: vong_edge::telemetry::rss_mib(),
         }),
         health_every: Duration::from_secs(1),
-        bundles,
+        bundles: Arc::default(),
         bundle_version,
         stop: stop.clone(),
     };
