@@ -4,7 +4,8 @@ use crate::{EventId, WatchlistBundle};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// On `ack`: what is committed in central's store. Only then does the outbox forget it.
+/// On `ack`: what is committed in central's store. Only then does the outbox forget it. With no items: an office has begun to
+/// listen; what the broker handed on before may have reached nobody, and the device sends it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ack {

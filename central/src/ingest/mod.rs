@@ -218,6 +218,7 @@ impl Collector {
                         connected = true;
                         let LinkSettings { host, port, .. } = &self.settings;
                         tracing::info!(host, port, "connected to the broker");
+                        self.ask_again(&link).await;
                     }
                     received = Some(more);
                     lost = lost.or(cause);
@@ -238,6 +239,26 @@ impl Collector {
         }
         glances.abort();
         end
+    }
+
+    /// Tells every device that this office begins to listen: an acknowledgement of nothing. What the broker took from them
+    /// before may have reached nobody; an alarm among it must not wait until its device loses patience. Those that seem to be
+    /// away are told too: after a start none is known to be there.
+    async fn ask_again(&self, link: &Link) {
+        let devices = match self.intake.service.store().devices().await {
+            Ok(devices) => devices,
+            Err(cause) => {
+                tracing::warn!(%cause, "devices are not asked to send again what may be lost; they do it after a while");
+                return;
+            }
+        };
+        let nothing = bytes::Bytes::from_static(br#"{"items":[]}"#);
+        for row in &devices {
+            let topic = Topic::new(&row.site, &row.device, Channel::Ack);
+            if link.publish(&topic, nothing.clone()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Sends the watchlists to every device that is there and has older ones. A device with newer ones than this

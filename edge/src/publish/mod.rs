@@ -40,6 +40,8 @@ const ALERTS_BEYOND: usize = 16;
 const REFILL: usize = WINDOW / 4;
 /// A message that central has not acknowledged by then on a standing link is sent again.
 const RESEND_AFTER: Duration = Duration::from_secs(30);
+/// How often it is looked what to send again: an office that comes and goes asks for no more than one window in that time.
+const RESEND_EVERY: Duration = Duration::from_secs(2);
 /// A link that stood for so long was a good one, as is one over which central acknowledged something: the next attempt
 /// comes soon. Mere connecting is not enough: two clients of one name would throw each other out for ever.
 const STOOD: Duration = Duration::from_secs(10);
@@ -94,6 +96,8 @@ struct Window {
     fresh: bool,
     sent_before: HashSet<u64>,
     acknowledged: bool,
+    /// When an office last said that it begins to listen.
+    office_came: Option<Instant>,
 }
 
 impl Publisher {
@@ -138,11 +142,12 @@ impl Publisher {
             fresh: true,
             sent_before: std::mem::take(sent_before),
             acknowledged: false,
+            office_came: None,
         };
         let mut connected = false;
         let mut since = Instant::now();
         let mut health = tokio::time::interval(self.health_every);
-        let mut resend = tokio::time::interval(Duration::from_secs(5));
+        let mut resend = tokio::time::interval(RESEND_EVERY);
         let outbox = self.outbox.clone();
         let views = self.views.clone();
         let end = loop {
@@ -318,9 +323,10 @@ impl Publisher {
         let channel = Topic::parse(topic).map(|topic| topic.channel);
         match channel {
             Ok(Channel::Ack) => match serde_json::from_slice::<Ack>(payload) {
+                Ok(ack) if ack.items.is_empty() => window.office_came = Some(Instant::now()),
                 Ok(ack) => {
                     self.outbox.acknowledge(&ack.items).await?;
-                    window.acknowledged |= !ack.items.is_empty();
+                    window.acknowledged = true;
                     for item in &ack.items {
                         window.in_flight.remove(&item.seq);
                         window.sent_before.remove(&item.seq);
@@ -350,10 +356,14 @@ impl Publisher {
 }
 
 impl Window {
-    /// Frees what central did not acknowledge in time, so that it is sent again.
+    /// Frees what central did not acknowledge in time, or what was sent before an office began to listen, so that it is sent
+    /// again.
     fn expire(&mut self) {
         let before = self.in_flight.len();
-        self.in_flight.retain(|_, sent| sent.elapsed() < RESEND_AFTER);
+        let office_came = self.office_came.take();
+        let heard = |sent: &Instant| office_came.is_none_or(|came| *sent > came);
+        self.in_flight
+            .retain(|_, sent| sent.elapsed() < RESEND_AFTER && heard(sent));
         self.fresh |= self.in_flight.len() < before;
     }
 }

@@ -80,6 +80,10 @@ impl Device {
         }
     }
 
+    pub(super) fn topic(&self, channel: Channel) -> Topic {
+        Topic::new(&site(), &device(), channel)
+    }
+
     pub(super) async fn drained(&self) {
         let drained = tokio::time::timeout(WITHIN, self.outbox.drained()).await;
         drained.expect("in time").unwrap();

@@ -20,9 +20,27 @@ async fn next(link: &mut Link) -> Channel {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), heard)
+    tokio::time::timeout(Duration::from_secs(15), heard)
         .await
         .expect("something comes")
+}
+
+#[tokio::test]
+async fn what_was_sent_before_an_office_listened_is_sent_again_at_once() {
+    let Some(broker) = or_skip(Mosquitto::start()) else {
+        return;
+    };
+    let mut office = listener(broker.port()).await;
+    let device = Device::start_bounded(broker.port(), crate::outbox::DEFAULT_LIMIT_BYTES).await;
+    device.outbox.append(vec![alert().1, crossing()]).await.unwrap();
+    for round in 0..3 {
+        assert_eq!(next(&mut office).await, Channel::Alert, "round {round}");
+        assert_eq!(next(&mut office).await, Channel::Event, "round {round}");
+        // Nothing is acknowledged; the office only says that it is there.
+        let (topic, nothing) = (device.topic(Channel::Ack), br#"{"items":[]}"#.to_vec());
+        office.publish(&topic, Delivery::Sure, nothing, None).unwrap();
+    }
+    device.end().await;
 }
 
 #[tokio::test]

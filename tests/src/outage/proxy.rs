@@ -73,6 +73,11 @@ impl BadLink {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
+    /// Messages of QoS 1 that came lately, at most 200: enough to see that something was sent.
+    pub fn lately(&self) -> usize {
+        lock(&self.shared.remembered).len()
+    }
+
     /// Messages that came after a later one.
     pub fn swapped(&self) -> u64 {
         self.shared.swapped.load(Ordering::SeqCst)

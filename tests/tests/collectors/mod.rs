@@ -9,6 +9,7 @@ use vong_edge::clock::{Clock, SystemClock};
 use vong_edge::outbox::Draft;
 use vong_servers::or_skip;
 use vong_tests::feed::subscribe;
+use vong_tests::outage::BadLink;
 use vong_tests::province::{Edge, Office, Province};
 use vong_wire::Direction;
 
@@ -101,6 +102,44 @@ async fn killing_an_office_and_the_broker_loses_nothing_and_doubles_nothing() {
         "{} alerts were stored but never told: {silent:?}",
         silent.len()
     );
+}
+
+/// An alarm that the broker took while no office listened is gone there. The next office asks for it, and it is stored long
+/// before its device would send it again of itself (after 30 s).
+#[tokio::test]
+async fn an_alarm_sent_while_no_office_listened_is_stored_as_soon_as_one_does() {
+    if !here::programs().join("vong-central").exists() {
+        println!("skipped: vong-central is not there; run `make build`");
+        assert!(std::env::var_os("CI").is_none(), "in CI everything must be there");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let started = Province::start(&here::root(), &here::programs(), folder.path(), &["fsync=off"]);
+    let Some(province) = or_skip(started) else {
+        return;
+    };
+    let first = province.office("a").await.expect("an office starts");
+    let link = BadLink::start(province.broker.port(), None).expect("a link can be made");
+    let mut edge = Edge::open(folder.path(), 0).await.expect("an outbox opens");
+    edge.connect(link.port());
+    let alarm = async |sent: usize| {
+        let draft = Draft::Alert(edge.alert());
+        edge.outbox.append(vec![draft]).await.expect("the outbox takes it");
+        while link.lately() < sent {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    alarm(1).await;
+    first.wait_for("alerts", 1, WITHIN).await.expect("an alert is stored");
+    first.program.kill().await.expect("an office can be killed");
+    alarm(2).await;
+    let second = province.office("b").await.expect("another office starts");
+    second
+        .wait_for("alerts", 2, Duration::from_secs(20))
+        .await
+        .expect("the alarm is asked for");
+    edge.stop().await.expect("an edge stops");
+    second.program.stop().await.expect("the office stops when told to");
 }
 
 /// Things that happen in front of an edge: crossings two minutes ago, so that they are history, and alerts now.
