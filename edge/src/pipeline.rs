@@ -144,6 +144,7 @@ async fn keep_publishing(mut publisher: Publisher) {
     }
 }
 
+/// Puts watchlists in force, beside the tasks that must not wait: a list of 100,000 is written and laid out in seconds.
 async fn take_bundles(
     incoming: Arc<LatestBundle>,
     watchlists: Arc<Watchlists>,
@@ -151,13 +152,18 @@ async fn take_bundles(
     embedding: Option<(String, f32)>,
 ) {
     loop {
-        match watchlists.replace(incoming.take().await) {
+        let bundle = incoming.take().await;
+        let (watchlists, device, embedding) = (watchlists.clone(), device.clone(), embedding.clone());
+        let put = tokio::task::spawn_blocking(move || match watchlists.replace(bundle) {
             Ok(true) => {
                 device.set_lists(prepare(&watchlists.current(), embedding.as_ref()));
                 tracing::info!(version = watchlists.current().version, "watchlists are in force");
             }
             Ok(false) => tracing::debug!("watchlists came that are not newer"),
             Err(cause) => tracing::error!(%cause, "watchlists came but cannot be kept; the old ones stay in force"),
+        });
+        if put.await.is_err() {
+            tracing::error!("watchlists came but could not be laid out; the old ones stay in force");
         }
     }
 }

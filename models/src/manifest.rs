@@ -210,17 +210,14 @@ impl Manifest {
                 .filter(|&&b| b == b'\n')
                 .count()
         };
-        let wrong_at = |at: usize, error: &toml::de::Error| {
-            wrong(format!("line {}: {}", line(at), error.message().replace('\n', ", ")))
-        };
-        let file: File =
-            toml::from_str(text).map_err(|error| wrong_at(error.span().map_or(0, |span| span.start), &error))?;
+        let wrong_at = |at: usize, message: String| wrong(format!("line {}: {message}", line(at)));
+        let file: File = toml::from_str(text)
+            .map_err(|error| wrong_at(error.span().map_or(0, |span| span.start), in_one_line(&error)))?;
         self.packages.extend(file.packages);
         for table in file.models {
             let at = table.span().start;
             let entry = self.entry(table.into_inner(), folder.as_deref());
-            let entry = entry.map_err(wrong)?.map_err(|error| wrong_at(at, &error))?;
-            self.check(&entry.model).map_err(wrong)?;
+            let entry = entry.map_err(|message| wrong_at(at, message))?;
             self.models.insert(entry.model.id.clone(), entry);
         }
         for (job, id) in file.defaults {
@@ -233,9 +230,8 @@ impl Manifest {
         Ok(())
     }
 
-    /// A model of its own table laid over that of the model which it is like. Fails with what is wrong with the other
-    /// model, or with its own table.
-    fn entry(&self, own: Table, folder: Option<&Path>) -> Result<Result<Entry, toml::de::Error>, String> {
+    /// A model of its own table laid over that of the model which it is like, or what is wrong with it.
+    fn entry(&self, own: Table, folder: Option<&Path>) -> Result<Entry, String> {
         let mut folder = folder.map(Path::to_path_buf);
         let like = ["like", "eight_bit_of"].iter().find_map(|key| own.get(*key)?.as_str());
         let mut table = match like {
@@ -253,7 +249,9 @@ impl Manifest {
         table.remove("eight_bit_of");
         table.extend(own);
         table.remove("like");
-        Ok(table.clone().try_into().map(|model| Entry { model, table, folder }))
+        let model: Model = table.clone().try_into().map_err(|error| in_one_line(&error))?;
+        self.check(&model)?;
+        Ok(Entry { model, table, folder })
     }
 
     /// Whether a model's settings can be: what is wrong with them.
@@ -334,6 +332,10 @@ impl Manifest {
         check_hash(&path, &model.sha256)?;
         Ok(path)
     }
+}
+
+fn in_one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', ", ")
 }
 
 /// Compares a file's SHA-256 with the expected one; a file is read once a process.

@@ -61,7 +61,10 @@ fn what_is_not_said_of_a_model_is_as_in_the_one_that_it_is_like() {
 fn a_wrong_manifest_is_told_by_line_and_model() {
     let with = |more: &str| load(&format!("{CHIP}{more}")).unwrap_err();
     for (more, told) in [
-        ("[[model]]\nid = \"a\"\nlike = \"nobody\"\n", "a model is like `nobody`"),
+        (
+            "[[model]]\nid = \"a\"\nlike = \"nobody\"\n",
+            "line 11: a model is like `nobody`",
+        ),
         (
             "[[model]]\nid = \"a\"\nlike = \"chip\"\nsise = 3\n",
             "line 11: unknown field `sise`",

@@ -96,6 +96,7 @@ impl Net<'_> {
             "Minimum" => ensure!(self.constant(node)?.values == [6.0], "its bound is not six"),
             "Maximum" => ensure!(self.constant(node)?.values == [0.0], "its bound is not nought"),
             "Mean" => {
+                ensure!(self.open.is_none(), "a convolution without a bound before it");
                 self.fold();
                 return Ok(true);
             }
@@ -157,8 +158,7 @@ impl Net<'_> {
     fn fold(&mut self) {
         let builder = &mut self.builder;
         let shape = builder.weights(Tensor::of_ints("rests", &[1, -1, FOLDED]));
-        let axis = Tensor::of_ints("first", &[1]);
-        let axis = builder.weights(axis);
+        let axis = builder.weights(Tensor::of_ints("first", &[1]));
         builder.node("GlobalAveragePool", &[&self.last], &["means"], vec![]);
         builder.node("Reshape", &["means", &shape], &["by_rest"], vec![]);
         builder.node(
@@ -199,8 +199,8 @@ mod tests {
     use serde_json::json;
 
     /// One convolution of each channel apart, at a stride of 2, with a scale of 3, a bias of 1 and its bounds, then the mean;
-    /// the first two operations may be others.
-    fn small(conv: &str, bound: f32) -> Result<Vec<u8>> {
+    /// the convolution, the operation after the bias and its bound may be others.
+    fn small(conv: &str, after: &str, bound: f32) -> Result<Vec<u8>> {
         let list = |values: [&str; 4]| json!({"list": {"i": values}});
         let nodes = json!([
             {"name": "in", "op": "Placeholder"},
@@ -208,7 +208,7 @@ mod tests {
              "attr": {"padding": {"s": tfjs::SAME}, "strides": list(["1", "2", "2", "1"]), "dilations": list(["1"; 4])}},
             {"name": "conv/mul_2", "op": "Mul", "input": ["conv/mul_1", "scale"]},
             {"name": "conv/add", "op": "Add", "input": ["conv/mul_2", "bias"]},
-            {"name": "relu/Relu", "op": "Relu", "input": ["conv/add"]},
+            {"name": "relu/Relu", "op": after, "input": ["conv/add"]},
             {"name": "relu/Minimum", "op": "Minimum", "input": ["relu/Relu", "six"]},
             {"name": "relu/Maximum", "op": "Maximum", "input": ["relu/Minimum", "nought"]},
             {"name": "mean", "op": "Mean", "input": ["relu/Maximum", "axes"]},
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_scale_and_a_bias_become_part_of_the_convolution_and_the_rest_is_left_out() {
-        let file = small("DepthwiseConv2dNative", 6.0).unwrap();
+        let file = small("DepthwiseConv2dNative", "Relu", 6.0).unwrap();
         let graph = ModelProto::decode(file.as_slice()).unwrap().graph.unwrap();
         let ops: Vec<&str> = graph.node.iter().map(|node: &Node| node.op_type.as_str()).collect();
         let ends = ["GlobalAveragePool", "Reshape", "ReduceSum", "ReduceMean", "Sub"];
@@ -260,9 +260,13 @@ mod tests {
     #[test]
     fn what_it_is_not_is_named() {
         for (made, told) in [
-            (small("Conv3D", 6.0), "`Conv3D` is not an operation of FaceRes"),
-            (small("DepthwiseConv2dNative", 5.0), "its bound is not six"),
-            (small("Conv2D", 6.0), "operation `conv/mul_2`"),
+            (small("Conv3D", "Relu", 6.0), "`Conv3D` is not an operation of FaceRes"),
+            (small("DepthwiseConv2dNative", "Relu", 5.0), "its bound is not six"),
+            (small("Conv2D", "Relu", 6.0), "operation `conv/mul_2`"),
+            (
+                small("DepthwiseConv2dNative", "Mean", 6.0),
+                "a convolution without a bound before it",
+            ),
         ] {
             let error = format!("{:#}", made.unwrap_err());
             assert!(error.contains(told), "{error}");

@@ -150,10 +150,13 @@ pub(crate) fn looks(model: &Model, told: &[[PointPx; 5]]) -> Vec<(Similarity, bo
     let Some(template) = &model.template else {
         return Vec::new();
     };
-    let middle = [middle(told)];
+    let between;
     let (told, mirrors): (&[_], &[bool]) = match model.looks {
         Looks::All => (told, &[false, true]),
-        Looks::One => (&middle, &[false]),
+        Looks::One => {
+            between = [middle(told)];
+            (&between, &[false])
+        }
     };
     let chips = told.iter().flat_map(|points| {
         let distances = model.distances.iter();
