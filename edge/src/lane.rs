@@ -5,7 +5,7 @@
 //! So readings belong together by what they say and by when, and only then by where.
 
 use vong_models::BBoxPx;
-use vong_wire::UnixMs;
+use vong_wire::{PlateColour, UnixMs};
 
 /// A passage without a reading for this long has ended.
 const ENDS_AFTER_MS: UnixMs = 2_500;
@@ -27,6 +27,8 @@ pub struct Reading<T> {
     pub plate: String,
     /// 0 to 1.
     pub confidence: f32,
+    /// Ground colour of the plate.
+    pub colour: PlateColour,
     /// Where.
     pub bbox: BBoxPx,
     /// Whatever else belongs to it.
@@ -46,6 +48,8 @@ pub struct Verdict<T> {
     pub confidence: f32,
     /// Readings that voted for it.
     pub readings: u32,
+    /// The colour that most of the passage's readings saw, whatever they read.
+    pub colour: PlateColour,
     /// What the other readings said, with their shares of the weight.
     pub others: Vec<(String, f32)>,
 }
@@ -64,6 +68,8 @@ struct Passage<T> {
     bbox: BBoxPx,
     last_ms: UnixMs,
     candidates: Vec<Candidate<T>>,
+    /// Confidence of the readings that saw each colour.
+    colours: Vec<(PlateColour, f32)>,
     told: bool,
 }
 
@@ -97,6 +103,7 @@ impl<T: Clone> Lane<T> {
                         bbox: reading.bbox,
                         last_ms: at_ms,
                         candidates: vec![],
+                        colours: vec![],
                         told: false,
                     };
                     self.next_id += 1;
@@ -164,6 +171,10 @@ impl<T: Clone> Passage<T> {
 
     fn vote(&mut self, at_ms: UnixMs, reading: Reading<T>) {
         (self.bbox, self.last_ms) = (reading.bbox, at_ms);
+        match self.colours.iter_mut().find(|(colour, _)| *colour == reading.colour) {
+            Some((_, weight)) => *weight += reading.confidence,
+            None => self.colours.push((reading.colour, reading.confidence)),
+        }
         match self
             .candidates
             .iter_mut()
@@ -196,6 +207,16 @@ impl<T: Clone> Passage<T> {
             .sum()
     }
 
+    /// Looks that could not tell have no say where another could.
+    fn colour(&self) -> PlateColour {
+        let told = self
+            .colours
+            .iter()
+            .filter(|(colour, _)| *colour != PlateColour::Unknown);
+        let most = told.max_by(|a, b| a.1.total_cmp(&b.1));
+        most.map_or(PlateColour::Unknown, |(colour, _)| *colour)
+    }
+
     fn verdict(&self) -> Option<Verdict<T>> {
         let leader = self.candidates.iter().max_by(|a, b| a.weight.total_cmp(&b.weight))?;
         let all: f32 = self.candidates.iter().map(|candidate| candidate.weight).sum();
@@ -209,6 +230,7 @@ impl<T: Clone> Passage<T> {
             reading: leader.best.clone(),
             confidence: if all > 0.0 { leader.weight / all } else { 0.0 },
             readings: leader.readings,
+            colour: self.colour(),
         })
     }
 }
@@ -237,6 +259,7 @@ mod tests {
         Reading {
             plate: plate.into(),
             confidence,
+            colour: PlateColour::White,
             bbox: BBoxPx::new(x, 100.0, x + 120.0, 130.0),
             detail: (),
         }
@@ -273,6 +296,27 @@ mod tests {
             .map(|i| (i * 250, if i % 5 == 0 { "51F99998" } else { "51F99999" }, 0.9, 400.0))
             .collect();
         check(&waits, &["51F99999"]);
+    }
+
+    #[test]
+    fn the_colour_is_what_most_readings_saw_not_the_surest_one() {
+        use PlateColour::{Red, Unknown, White};
+        for (seen, expected) in [
+            (vec![(Red, 0.99), (White, 0.9), (White, 0.9)], White),
+            (vec![(Unknown, 0.9), (Unknown, 0.9), (Unknown, 0.9), (Red, 0.6)], Red),
+            (vec![(Unknown, 0.9), (Unknown, 0.9), (Unknown, 0.9)], Unknown),
+        ] {
+            let mut lane = Lane::default();
+            for (at_ms, (colour, confidence)) in seen.iter().enumerate() {
+                let reading = Reading {
+                    colour: *colour,
+                    ..reading("51F99999", *confidence, 400.0)
+                };
+                lane.observe(250 * at_ms as UnixMs, [reading]);
+            }
+            let told: Vec<_> = lane.finish(10_000).into_iter().map(|verdict| verdict.colour).collect();
+            assert_eq!(told, [expected], "{seen:?}");
+        }
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl PlateStage {
             let readings = self.found.drain(..).map(|reading| Reading {
                 plate: reading.plate.clone(),
                 confidence: reading.confidence,
+                colour: reading.colour,
                 bbox: reading.bbox,
                 detail: Detail {
                     picture: pictures::evidence(&frame.image, &reading.bbox),
@@ -149,7 +150,7 @@ fn decided(verdict: Verdict<Detail>) -> Decided {
         plate: reading.plate,
         raw: reading.raw,
         class: reading.class.to_string(),
-        colour: reading.colour,
+        colour: verdict.colour,
         lines: reading.lines,
         confidence: verdict.confidence,
         readings: verdict.readings,

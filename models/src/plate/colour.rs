@@ -11,11 +11,19 @@ use vong_wire::PlateColour;
 /// Side lengths of the cut that is looked at, px.
 const WIDTH: usize = 40;
 const HEIGHT: usize = 20;
+/// The part of a box that is looked at, of its length and height: the box of a small plate takes in much of what it is fixed
+/// to, and a white plate on a red car is no plate of the army.
+const INNER: (f32, f32) = (0.84, 0.7);
 
 /// Ground colour of the plate in a tilted box.
 pub fn ground_colour(picture: &RgbImage, plate: &RowBox) -> PlateColour {
     let mut pixels = Vec::with_capacity(WIDTH * HEIGHT);
-    cut(picture, plate, WIDTH, HEIGHT, |_, rgb| pixels.push(rgb));
+    let inner = RowBox {
+        length: plate.length * INNER.0,
+        height: plate.height * INNER.1,
+        ..*plate
+    };
+    cut(picture, &inner, WIDTH, HEIGHT, |_, rgb| pixels.push(rgb));
     // Saturation is relative to the pixel's own brightness: a gate at night is dark, not grey.
     let described: Vec<(f32, f32, f32)> = pixels.iter().map(|&rgb| hue_saturation_value(rgb)).collect();
     let brightest = described.iter().map(|p| p.2).fold(0.0, f32::max);
@@ -74,17 +82,38 @@ mod tests {
     use crate::PointPx;
     use image::Rgb;
 
+    fn plate(length: f32, height: f32) -> RowBox {
+        RowBox {
+            centre: PointPx { x: 60.0, y: 30.0 },
+            length,
+            height,
+            angle: 0.0,
+            score: 1.0,
+        }
+    }
+
     fn check(ground: [u8; 3], ink: [u8; 3], colour: PlateColour) {
         // Strokes on a third of the plate.
         let picture = RgbImage::from_fn(120, 60, |x, _| Rgb(if x % 12 < 4 { ink } else { ground }));
-        let plate = RowBox {
-            centre: PointPx { x: 60.0, y: 30.0 },
-            length: 110.0,
-            height: 52.0,
-            angle: 0.0,
-            score: 1.0,
-        };
-        assert_eq!(ground_colour(&picture, &plate), colour, "{ground:?} with {ink:?}");
+        let told = ground_colour(&picture, &plate(110.0, 52.0));
+        assert_eq!(told, colour, "{ground:?} with {ink:?}");
+    }
+
+    #[test]
+    fn what_a_small_plate_is_fixed_to_has_no_say() {
+        for body in [[150, 25, 30], [30, 60, 160], [230, 190, 40]] {
+            // The box is half as high again as the plate, and a sixth longer.
+            let picture = RgbImage::from_fn(120, 60, |x, y| {
+                let inside = (24..96).contains(&x) && (22..38).contains(&y);
+                Rgb(match inside {
+                    true if x % 6 < 2 => [25, 25, 25],
+                    true => [235, 235, 235],
+                    false => body,
+                })
+            });
+            let told = ground_colour(&picture, &plate(84.0, 24.0));
+            assert_eq!(told, PlateColour::White, "on {body:?}");
+        }
     }
 
     #[test]
