@@ -69,7 +69,7 @@ enum Bench {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = vong_models::cli::parse();
     let filter = EnvFilter::try_from_env("VONG_LOG").unwrap_or_else(|_| EnvFilter::new("info,rumqttd=off,sqlx=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

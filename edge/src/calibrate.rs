@@ -15,7 +15,7 @@ pub struct CalibrateArgs {
     #[command(flatten)]
     pub identify: IdentifyArgs,
     /// Share of strangers that may be taken for somebody of the list (FPIR).
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
     pub fpir: f64,
     /// The list that the operating point is for.
     #[arg(long, value_name = "ID")]
@@ -58,10 +58,14 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
 fn supports(strangers: usize, fpir: f64) -> anyhow::Result<()> {
     let needed = (RULE_OF_THREE / fpir - 1e-9).ceil() as usize;
     let lowest = rounded_up(RULE_OF_THREE / strangers.max(1) as f64);
+    let or_ask = match lowest < 1.0 {
+        true => format!(" or ask for --fpir {lowest}, the lowest that is supported"),
+        false => String::new(),
+    };
     ensure!(
         strangers >= needed,
-        "{strangers} non-mated trials cannot support a FPIR of {fpir}: {needed} are needed; add probes of strangers or \
-         ask for --fpir {lowest}, the lowest that is supported"
+        "{strangers} non-mated trials cannot support a FPIR of {fpir}: {needed} are needed; add probes of strangers, each \
+         another photograph{or_ask}"
     );
     Ok(())
 }

@@ -64,9 +64,18 @@ enum Command {
     },
 }
 
+/// Threads or cameras: from one to as many as a large box has.
+///
+/// # Errors
+/// When it is another number or none.
+pub fn few(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=64).contains(number));
+    number.ok_or_else(|| "give a number from 1 to 64".into())
+}
+
 /// Runs the program; the exit status is 0, 1 for a failure on the way, 2 for bad input.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = vong_models::cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

@@ -44,9 +44,28 @@ enum Command {
     List,
 }
 
+/// Reads the command line. What is wrong with it is told in one line, with exit status 2, as every bad input.
+pub fn parse<C: Parser>() -> C {
+    C::try_parse().unwrap_or_else(|error| {
+        if !error.use_stderr() {
+            error.exit();
+        }
+        eprintln!("{}: {}", C::command().get_name(), in_one_line(&error.to_string()));
+        std::process::exit(2)
+    })
+}
+
+/// What clap has to say, without how a command is written.
+fn in_one_line(said: &str) -> String {
+    let lines = said.lines().map(str::trim);
+    let wanted = lines.filter(|line| !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let line = wanted.collect::<Vec<_>>().join(" ");
+    format!("{}; --help says more", line.trim_start_matches("error: "))
+}
+
 /// Runs the program and returns its exit status.
 pub fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = parse();
     match run(&cli) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

@@ -165,6 +165,8 @@ struct File {
 /// The built-in manifest, with a site's own laid over it.
 #[derive(Debug, Clone)]
 pub struct Manifest {
+    /// The file that was read last, for errors.
+    name: String,
     defaults: BTreeMap<Job, String>,
     models: BTreeMap<String, Entry>,
     packages: Vec<Package>,
@@ -183,6 +185,7 @@ impl Manifest {
     /// The built-in manifest, and a site's own where there is one.
     pub fn load(site: Option<&Path>) -> Result<Self, ModelError> {
         let mut manifest = Self {
+            name: String::new(),
             defaults: BTreeMap::new(),
             models: BTreeMap::new(),
             packages: Vec::new(),
@@ -214,6 +217,7 @@ impl Manifest {
         let file: File = toml::from_str(text)
             .map_err(|error| wrong_at(error.span().map_or(0, |span| span.start), in_one_line(&error)))?;
         self.packages.extend(file.packages);
+        self.name = name.to_string();
         for table in file.models {
             let at = table.span().start;
             let entry = self.entry(table.into_inner(), folder.as_deref());
@@ -285,7 +289,7 @@ impl Manifest {
     /// The model with this id, or the default one of a job.
     pub fn model(&self, job: Job, id: Option<&str>) -> Result<&Model, ModelError> {
         let wrong = |message: String| ModelError::Manifest {
-            manifest: "manifest.toml".into(),
+            manifest: self.name.clone(),
             message,
         };
         let id = match id.or(self.defaults.get(&job).map(String::as_str)) {
@@ -325,12 +329,29 @@ impl Manifest {
     /// The file of a model, after its hash was compared.
     pub fn checked_file(&self, store: &Store, model: &Model) -> Result<PathBuf, ModelError> {
         let folder = self.models.get(&model.id).and_then(|entry| entry.folder.as_ref());
-        let path = match folder {
-            Some(folder) => folder.join(&model.file),
-            None => store.root().join(&model.file),
+        let Some(folder) = folder else {
+            let path = store.root().join(&model.file);
+            check_hash(&path, &model.sha256)?;
+            return Ok(path);
         };
-        check_hash(&path, &model.sha256)?;
-        Ok(path)
+        // A site's own file: nothing can be fetched.
+        let path = folder.join(&model.file);
+        let wrong = |message: String| ModelError::Manifest {
+            manifest: self.name.clone(),
+            message: format!("model `{}`: {message}", model.id),
+        };
+        match check_hash(&path, &model.sha256) {
+            Ok(()) => Ok(path),
+            Err(ModelError::Missing { path }) => Err(wrong(format!(
+                "its file `{}` is not there; put it there or correct `file`",
+                path.display()
+            ))),
+            Err(ModelError::WrongHash { found, .. }) => Err(wrong(format!(
+                "`{}` has sha256 {found}; write that if it is the right file",
+                path.display()
+            ))),
+            Err(other) => Err(other),
+        }
     }
 }
 

@@ -11,14 +11,14 @@ use crate::eval::usage::{Usage, memory_mib};
 use crate::outbox::{DEFAULT_LIMIT_BYTES, Outbox};
 use crate::telemetry::{CameraTelemetry, Durations};
 use crate::watchdog::Patience;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use vong_models::session::inference_time;
-use vong_wire::BootId;
+use vong_wire::{BootId, CameraStatus};
 
 /// A folder that is there as long as this.
 struct Folder(PathBuf);
@@ -43,6 +43,7 @@ pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
 }
 
 async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
+    args.look_at_clip()?;
     let folder = Folder(std::env::temp_dir().join(format!("vong-bench-{}", std::process::id())));
     let outbox = Arc::new(
         Outbox::open(&folder.0, DEFAULT_LIMIT_BYTES)
@@ -94,6 +95,11 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let inference_s = (inference_time() - inference).as_secs_f64();
     let (mut frames, mut replaced, mut shed, mut decided) = (0, 0, 0, Durations::default());
     for camera in &device.cameras {
+        ensure!(
+            camera.telemetry.status() == CameraStatus::Ended,
+            "`{}` was not played to its end; what is wrong with it is said above",
+            args.video.display()
+        );
         let ever = camera.telemetry.ever();
         frames += ever.frames;
         replaced += ever.frames_replaced;
@@ -101,7 +107,8 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         decided.add(&ever.decided);
     }
     outbox.close().await;
-    let count = frames.max(1) as f64;
+    // What was never looked at cost its decoding only, and would make the others seem cheap.
+    let count = (frames - replaced).max(1) as f64;
     let ms = |share: f64| round(decided.share_ms(share), 10.0);
     let first = device
         .cameras
@@ -110,7 +117,7 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
         .unwrap_or_default();
     Ok(json!({
         "frames": frames,
-        "fps": round(count / wall_s.max(1e-9), 100.0),
+        "fps": round(frames as f64 / wall_s.max(1e-9), 100.0),
         "cpu_ms_per_frame": round(spent.cpu_s * 1e3 / count, 1000.0),
         "decode_ms_per_frame": round(spent.children_s * 1e3 / count, 1000.0),
         "inference_ms_per_frame": round(inference_s * 1e3 / count, 1000.0),

@@ -4,6 +4,7 @@
 
 use super::gallery::{listed, normal, unit};
 use crate::camera::{Books, CameraChain, Lists};
+use crate::cli::few;
 use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig, PlatesConfig};
 use crate::eval::count::{Line, line, round};
 use crate::eval::usage::Usage;
@@ -49,10 +50,10 @@ pub struct PipelineArgs {
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
     /// Threads of a model run.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = few)]
     pub threads: usize,
     /// So many cameras at once, each playing the clip at its own speed, on as many workers as cores.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = few)]
     pub cameras: usize,
 }
 
@@ -85,6 +86,12 @@ impl PipelineArgs {
         })
     }
 
+    /// A clip's faults show before the models are loaded.
+    pub(super) fn look_at_clip(&self) -> anyhow::Result<()> {
+        FileSource::open(&self.video, FileOptions::default())?.next(&mut Frame::default())?;
+        Ok(())
+    }
+
     /// Sessions of one worker, and the lists to search.
     pub(super) fn open(&self) -> anyhow::Result<(Nets, Lists)> {
         let manifest = Manifest::load(None)?;
@@ -94,7 +101,7 @@ impl PipelineArgs {
             faces: self.faces,
             plates: self.plates,
         };
-        let mut nets = Nets::open(&Store::locate(), &manifest, &models, needs, self.threads.max(1))?;
+        let mut nets = Nets::open(&Store::locate(), &manifest, &models, needs, self.threads)?;
         let lists = match &mut nets.faces {
             Some((_, embedder)) => Lists {
                 gallery: strangers(embedder)?,
@@ -112,8 +119,7 @@ impl PipelineArgs {
 /// When the clip or the models cannot be read.
 pub fn run(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let config = args.camera(0)?;
-    // A clip's faults show before the models are loaded.
-    FileSource::open(&args.video, FileOptions::default())?.next(&mut Frame::default())?;
+    args.look_at_clip()?;
     let (mut nets, lists) = args.open()?;
     let detector = nets.objects.as_ref().map(|objects| objects.size());
     let telemetry = Arc::new(CameraTelemetry::new(config.id.clone()));

@@ -9,6 +9,7 @@ use std::time::Instant;
 use vong_models::detect::ObjectDetector;
 use vong_models::{Manifest, Store};
 
+use crate::cli::few;
 use crate::config::Region;
 use crate::follow::{Follower, untimed};
 use crate::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions};
@@ -27,7 +28,7 @@ pub struct FollowArgs {
     #[arg(long, value_name = "FILE")]
     pub models: Option<PathBuf>,
     /// Threads of a model run.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = few)]
     pub threads: usize,
     /// Detect on every frame, without the motion gate.
     #[arg(long)]

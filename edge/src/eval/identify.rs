@@ -44,6 +44,8 @@ pub struct Trials {
     mated: Vec<Option<Candidate>>,
     /// Probes of strangers.
     strangers: Vec<Option<Candidate>>,
+    /// Photographs of strangers that were searched for, each counted once.
+    different: usize,
     /// Photographs without a usable face.
     pub failed: usize,
 }
@@ -54,9 +56,10 @@ impl Trials {
         self.mated.len()
     }
 
-    /// Probes of strangers that were searched for: without a usable face there is no trial.
+    /// Photographs of strangers that were searched for: without a usable face there is no trial, and the same photograph
+    /// again is none either.
     pub fn non_mated(&self) -> usize {
-        self.strangers.iter().flatten().count()
+        self.different
     }
 
     /// The lowest threshold, "at least" as at the gate, at which at most this share of strangers is taken for somebody.
@@ -138,7 +141,7 @@ fn complete(rows: &[[String; 3]], table: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Probes of strangers in a protocol.
+/// Photographs of strangers in a protocol.
 ///
 /// # Errors
 /// When the table cannot be used.
@@ -150,7 +153,8 @@ pub fn non_mated(protocol: &Path) -> anyhow::Result<usize> {
         .map(|[_, identity, _]| identity.as_str())
         .collect();
     let strange = |row: &&[String; 3]| row[0] == "probe" && !enrolled.contains(row[1].as_str());
-    Ok(rows.iter().filter(strange).count())
+    let files: BTreeSet<&str> = rows.iter().filter(strange).map(|[.., file]| file.as_str()).collect();
+    Ok(files.len())
 }
 
 /// Enrols and searches as the protocol says.
@@ -176,13 +180,16 @@ pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
         args.protocol.display()
     );
     let gallery = gallery(&enrolled)?;
-    let (mut mated, mut strangers) = (Vec::new(), Vec::new());
+    let (mut mated, mut strangers, mut different) = (Vec::new(), Vec::new(), BTreeSet::new());
     for [_, identity, file] in rows.iter().filter(|[role, ..]| role == "probe") {
         let number = enrolled.keys().position(|known| known == identity);
         let found = search(&gallery, &portraits, file, number);
         match number {
             Some(_) => mated.push(found),
-            None => strangers.push(found),
+            None => {
+                strangers.push(found);
+                different.extend(found.map(|_| file));
+            }
         }
     }
     let model = enrolled
@@ -195,6 +202,7 @@ pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
         gallery: enrolled.len(),
         mated,
         strangers,
+        different: different.len(),
         failed: portraits.failed(),
     })
 }
@@ -279,6 +287,7 @@ impl Trials {
             gallery: 1,
             mated: vec![candidate(0.9, true)],
             strangers: scores.iter().map(|score| candidate(*score, false)).collect(),
+            different: scores.len(),
             failed: 0,
         }
     }

@@ -54,10 +54,16 @@ pub fn read_truth(path: &Path, images: &Path) -> anyhow::Result<Vec<Truth>> {
         .filter(|(_, name)| is_more(name))
         .collect();
     let beside = groups_beside(path)?;
-    let mut truth = Vec::new();
+    let (mut truth, mut lines) = (Vec::new(), BTreeMap::new());
     for row in table.rows() {
         let file = table.value(row, "file")?;
         table.there(row, images, file)?;
+        if let Some(first) = lines.insert(file, row.line) {
+            bail!(
+                "{}: `{file}` stands in line {first} already; put all its plates into one row, with `;` between them",
+                table.place(row)
+            );
+        }
         let marked: Vec<&str> = parts(row.get(plates)).filter(|plate| !plate.is_empty()).collect();
         let mut sure = Vec::new();
         for (number, text) in marked.iter().enumerate().filter(|(_, text)| !text.contains('?')) {
@@ -74,14 +80,19 @@ pub fn read_truth(path: &Path, images: &Path) -> anyhow::Result<Vec<Truth>> {
             for &(column, name) in &more {
                 let values: Vec<&str> = parts(row.get(column)).collect();
                 let one_each = values.len() == marked.len();
+                let is_group = one_each || values.len() == 1;
                 ensure!(
-                    one_each || values.len() == 1,
+                    is_group || !TOLD_BESIDE.contains(&name.as_str()),
                     "{}: {} values in `{name}` for {} plates; write one, or one for each plate",
                     table.place(row),
                     values.len(),
                     marked.len()
                 );
-                let value = values[if one_each { number } else { 0 }];
+                // Of another column it is a remark with a semicolon in it.
+                let value = match is_group {
+                    true => values[if one_each { number } else { 0 }],
+                    false => row.get(column),
+                };
                 if !value.is_empty() {
                     groups.insert(name.clone(), value.to_owned());
                 }
@@ -255,6 +266,10 @@ mod tests {
                 "line 3: no value for `file`",
             ),
             ("file,plates\nc.jpg,30A33918\n", "line 2: names `c.jpg`"),
+            (
+                "file,plates\na.jpg,30A33918\nb.jpg,\na.jpg,\n",
+                "line 4: `a.jpg` stands in line 2 already",
+            ),
             ("file,plates\na.jpg,30A33918;--\n", "line 2: `--` is no plate"),
             (
                 "file,plates,lines\na.jpg,30A33918;30A33919;?,1;2\n",

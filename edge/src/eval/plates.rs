@@ -5,6 +5,7 @@
 
 use super::plate_truth::{Groups, Truth, read_truth};
 use super::table::folder_there;
+use crate::cli::few;
 use crate::config::ModelsConfig;
 use crate::nets::Precision;
 use clap::Args;
@@ -24,7 +25,7 @@ pub struct PlatesArgs {
     #[arg(long)]
     pub truth: PathBuf,
     /// Threads of a model run.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = few)]
     pub threads: usize,
     /// A site's own manifest of models.
     #[arg(long)]
@@ -68,13 +69,15 @@ pub fn run(args: &PlatesArgs) -> anyhow::Result<serde_json::Value> {
         let start = Instant::now();
         found.clear();
         match open_picture(&args.images.join(&row.file)) {
-            Ok(picture) => reader.read(&picture, None, &mut found)?,
+            Ok(picture) => {
+                reader.read(&picture, None, &mut found)?;
+                times_ms.push(start.elapsed().as_secs_f64() * 1e3);
+            }
             Err(reason) => {
                 refused += 1;
                 eprintln!("refused: {reason}");
             }
         }
-        times_ms.push(start.elapsed().as_secs_f64() * 1e3);
         let hits = score.add(row, &found);
         for (plate, hit) in row.plates.iter().zip(hits) {
             groups.add(plate, hit);

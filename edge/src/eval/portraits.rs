@@ -2,6 +2,7 @@
 //! has an answer, an embedding or the reason why there is none.
 
 use super::table::folder_there;
+use crate::cli::few;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ pub struct PortraitArgs {
     #[arg(long, value_name = "FILE")]
     pub models: Option<PathBuf>,
     /// Threads of a model run.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = few)]
     pub threads: usize,
     /// Say on standard error which photographs could not be enrolled.
     #[arg(long)]

@@ -61,6 +61,13 @@ impl Table {
             .iter()
             .map(String::from)
             .collect();
+        for (at, column) in head.iter().enumerate() {
+            let twice = !column.is_empty() && head[..at].contains(column);
+            ensure!(
+                !twice,
+                "table `{shown}`, line 1: column `{column}` stands there twice; leave one"
+            );
+        }
         let mut place = (0, 1);
         let table = Self {
             path: path.to_owned(),
@@ -83,6 +90,13 @@ impl Table {
             "table `{shown}` has no rows; give at least one below {wanted}"
         );
         for row in &table.rows {
+            // No value of these tables has more than one line: here a quote was opened and never closed.
+            if row.values.iter().any(|value| value.contains('\n')) {
+                bail!(
+                    "{}: a value goes on in the next line; close its quote",
+                    table.place(row)
+                );
+            }
             let (has, needs) = (row.values.len(), table.head.len());
             if has > needs {
                 bail!(
@@ -229,7 +243,11 @@ mod tests {
         check("a,b,same\nx,y,1\nx,,0\n", Err("line 3: no value for `b`"));
         check("a,b,same\n\nx,y\n", Err("line 3: no value for `same`"));
         check("a,b,same\r\n\r\nx,y,1\r\n\r\nx,,1", Err("line 5: no value for `b`"));
-        check("a,b,same\n\"x\ny\",y,1\nx,,1", Err("line 4: no value for `b`"));
+        check(
+            "a,b,same\nx,y,1\n\"x,y,1\nx,z,0\n",
+            Err("line 3: a value goes on in the next line"),
+        );
+        check("a,b,same,b\nx,y,1,z\n", Err("line 1: column `b` stands there twice"));
         check("a,b,same\nx,y,1,2\n", Err("line 2: 4 values for 3 columns"));
         check("a,b,same\n", Err("no rows"));
         check("", Err("is empty"));

@@ -76,6 +76,9 @@ impl Decoder {
                 &filters(options),
             ])
             .args([
+                // A stream whose pictures change their size is handed over as it is: each is told with its own.
+                "-autoscale",
+                "0",
                 "-fps_mode",
                 "passthrough",
                 "-pix_fmt",

@@ -2,6 +2,7 @@
 //! error: a figure measured on half a file would look like one measured on the whole.
 
 use super::child::{Decoder, Got, wait};
+use super::stderr::seconds_of_clock;
 use super::{Frame, Next, Source, SourceError, SourceOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,8 +38,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GUESSED_FRAME_S: f64 = 0.04;
 /// Headers count a frame or two that are never shown.
 const MISSING_ALLOWED: u64 = 2;
-/// A file that tells only its length tells that of its sound too, which may go on a little without pictures.
-const SOUND_ALLOWED_S: f64 = 2.0;
+/// A file that tells only its length tells that of its sound too, which may go on a little without pictures: so long, or so
+/// much of it.
+const SOUND_ALLOWED: (f64, f64) = (2.0, 0.02);
+/// Where it tells the length of its pictures, so much may be missing.
+const PICTURES_ALLOWED_S: f64 = 0.5;
 
 /// A video file.
 #[derive(Debug)]
@@ -121,13 +125,13 @@ impl FileSource {
                     announced,
                 })
             }
-            Announced::Seconds(announced) => {
+            Announced::Seconds { announced, allowed } => {
                 let came = self.at_s - self.round.1 + self.frame_s;
                 let reason = format!(
                     "it is cut short: its {} frames end after {came:.1} of {announced:.1} s",
                     self.frames
                 );
-                match came + SOUND_ALLOWED_S.max(announced / 10.0) < announced {
+                match came + allowed < announced {
                     true => Err(SourceError::Unreadable { path, reason }),
                     false => Ok(()),
                 }
@@ -211,8 +215,8 @@ impl Source for FileSource {
 enum Announced {
     /// So many frames.
     Frames(u64),
-    /// Only how long it lasts.
-    Seconds(f64),
+    /// Only how long it lasts, and how much of that may be without pictures, s.
+    Seconds { announced: f64, allowed: f64 },
     /// Nothing, as a stream that was written to a file.
     Nothing,
 }
@@ -222,7 +226,10 @@ impl Announced {
     fn of(path: &Path) -> Self {
         let asked = Command::new("ffprobe")
             .args(["-v", "error", "-select_streams", "v:0"])
-            .args(["-show_entries", "stream=nb_frames:format=duration"])
+            .args([
+                "-show_entries",
+                "stream=nb_frames,start_time:stream_tags=DURATION:format=duration",
+            ])
             .args(["-of", "default=noprint_wrappers=1"])
             .arg(format!("file:{}", path.display()))
             .stdin(Stdio::null())
@@ -235,11 +242,24 @@ impl Announced {
 
     fn read(answer: &str) -> Self {
         let told = |name: &str| answer.lines().find_map(|line| line.trim().strip_prefix(name));
-        let frames = told("nb_frames=").and_then(|value| value.parse().ok());
-        let seconds = told("duration=").and_then(|value| value.parse::<f64>().ok());
-        match (frames, seconds.filter(|seconds| seconds.is_finite())) {
-            (Some(frames), _) => Self::Frames(frames),
-            (None, Some(seconds)) => Self::Seconds(seconds),
+        let seconds = |name| {
+            let value = told(name)?.parse::<f64>().ok()?;
+            value.is_finite().then_some(value)
+        };
+        if let Some(frames) = told("nb_frames=").and_then(|value| value.parse().ok()) {
+            return Self::Frames(frames);
+        }
+        // Matroska's: when the last picture ends, counted from nought, wherever the first one stands.
+        let end = told("TAG:DURATION=").and_then(seconds_of_clock);
+        match (end, seconds("duration=")) {
+            (Some(end), _) => Self::Seconds {
+                announced: end - seconds("start_time=").unwrap_or(0.0).max(0.0),
+                allowed: PICTURES_ALLOWED_S,
+            },
+            (None, Some(announced)) => Self::Seconds {
+                announced,
+                allowed: SOUND_ALLOWED.0.max(announced * SOUND_ALLOWED.1),
+            },
             (None, None) => Self::Nothing,
         }
     }
@@ -251,9 +271,15 @@ mod tests {
 
     #[test]
     fn a_header_promises_frames_or_a_length_or_nothing() {
+        let seconds = |announced, allowed| Announced::Seconds { announced, allowed };
         for (answer, expected) in [
             ("nb_frames=179\nduration=7.160000\n", Announced::Frames(179)),
-            ("nb_frames=N/A\nduration=7.5\n", Announced::Seconds(7.5)),
+            ("nb_frames=N/A\nduration=7.5\n", seconds(7.5, 2.0)),
+            ("nb_frames=N/A\nduration=200\n", seconds(200.0, 4.0)),
+            (
+                "start_time=100.000000\nnb_frames=N/A\nTAG:DURATION=00:01:47.250000000\nduration=109\n",
+                seconds(7.25, 0.5),
+            ),
             ("nb_frames=N/A\nduration=N/A\n", Announced::Nothing),
             ("nb_frames=-3\nduration=inf\n", Announced::Nothing),
             ("", Announced::Nothing),

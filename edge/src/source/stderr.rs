@@ -162,6 +162,11 @@ fn head_of(line: &str) -> Option<Head> {
 fn duration_of(line: &str) -> Option<f64> {
     let (_, told) = line.split_once("] ")?;
     let (time, _) = told.trim_start().strip_prefix("Duration: ")?.split_once(',')?;
+    seconds_of_clock(time)
+}
+
+/// Seconds of a time as `00:01:07.16`.
+pub(super) fn seconds_of_clock(time: &str) -> Option<f64> {
     let mut parts = time.split(':').map(str::parse::<f64>);
     let mut next = || parts.next()?.ok();
     Some((next()? * 60.0 + next()?) * 60.0 + next()?)

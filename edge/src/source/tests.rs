@@ -61,6 +61,40 @@ fn every_frame_comes_once_and_in_time() {
 }
 
 #[test]
+fn a_stream_that_changes_its_size_is_handed_over_as_it_is() {
+    let pictures = |path: &Path| {
+        let mut source = FileSource::open(path, FileOptions::default()).unwrap();
+        let (mut frame, mut pictures) = (Frame::default(), Vec::new());
+        while let Next::Frame = source.next(&mut frame).unwrap() {
+            pictures.push(frame.image.clone());
+        }
+        pictures
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (mut stream, mut alone) = (Vec::new(), Vec::new());
+    for (number, size) in ["48:32", "192:128", "48:32"].into_iter().enumerate() {
+        let Some(path) = clip(folder.path(), &format!("{number}.avi"), 10, 10) else {
+            return;
+        };
+        let part = folder.path().join(format!("{number}.ts"));
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(&path);
+        ffmpeg.args(["-vf", &format!("scale={size}"), "-c:v", "mpeg2video"]);
+        assert!(ffmpeg.arg(&part).status().unwrap().success());
+        alone.extend(pictures(&part));
+        stream.extend(std::fs::read(part).unwrap());
+    }
+    let path = folder.path().join("all.ts");
+    std::fs::write(&path, stream).unwrap();
+    let together = pictures(&path);
+    // ffmpeg drops the last picture before a change; the others come as from the part alone.
+    assert!(together.len() >= alone.len() - 3, "{} pictures came", together.len());
+    let mut rest = alone.iter();
+    let as_alone = |picture: &RgbImage| rest.any(|one| one == picture);
+    assert!(together.iter().all(as_alone), "a picture came otherwise than alone");
+}
+
+#[test]
 fn size_and_rate_are_what_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = clip(folder.path(), "a.mp4", 50, 25) else {

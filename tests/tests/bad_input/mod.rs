@@ -74,6 +74,11 @@ fn every_command_says_what_is_wrong() {
         "few.csv",
         "role,identity,file\nenrol,a,x.jpg\nprobe,a,y.jpg\nprobe,b,z.jpg\n",
     );
+    // The same photograph of a stranger three thousand times is one trial.
+    write(
+        "again.csv",
+        &("role,identity,file\nenrol,a,x.jpg\nprobe,a,y.jpg\n".to_string() + &"probe,b,z.jpg\n".repeat(3_000)),
+    );
     write("column.csv", "a,b\nx.jpg,y.jpg\n");
     write(
         "unknown.csv",
@@ -148,6 +153,35 @@ fn every_command_says_what_is_wrong() {
     edge(
         &["calibrate", "--images", ".", "--protocol", "few.csv"],
         &["few.csv", "1 non-mated", "3000 are needed"],
+    );
+    edge(
+        &["calibrate", "--images", ".", "--protocol", "again.csv"],
+        &["again.csv", "1 non-mated", "3000 are needed"],
+    );
+    edge(
+        &["calibrate", "--images", ".", "--protocol", "few.csv", "--fpir", "-1"],
+        &["--fpir -1", "between 0 and 1"],
+    );
+    edge(
+        &["eval", "count", "--video", "text.mp4", "--line", "0.5,0.5,0.5,0.5"],
+        &["--line", "the same point"],
+    );
+    edge(
+        &[
+            "bench",
+            "pipeline",
+            "--video",
+            "none.mp4",
+            "--line",
+            "0,0.5,1,0.5",
+            "--cameras",
+            "2",
+        ],
+        &["none.mp4", "does not exist"],
+    );
+    edge(
+        &["bench", "gallery", "--size", "9", "--dim", "9", "--threads", "5000"],
+        &["--threads", "1 to 64"],
     );
     edge(
         &["calibrate", "--images", ".", "--protocol", "few.csv", "--fpir", "2"],
