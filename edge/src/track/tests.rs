@@ -71,11 +71,8 @@ fn one_found_twice_is_one_track_and_a_neighbour_is_another() {
     for (apart, tracks) in [(9.0, 1), (16.0, 2)] {
         let mut tracker = Tracker::new(TrackerConfig::default());
         for n in 0..10 {
-            let x = 100.0 + 4.0 * n as f32;
-            tracker.step(
-                f64::from(n) / 10.0,
-                &[person(x, 200.0, 0.8), person(x + apart, 200.0, 0.6)],
-            );
+            let seen = [person(100.0, 200.0, 0.8), person(100.0 + apart, 200.0, 0.6)];
+            tracker.step(f64::from(n) / 10.0, &seen);
         }
         assert_eq!(tracker.tracks().len(), tracks, "{apart} px apart");
     }
