@@ -3,7 +3,7 @@
 
 use super::assign::Assigner;
 use super::look::Look;
-use super::{Followed, Tracker};
+use super::{Followed, Tracker, within};
 use image::RgbImage;
 use vong_models::BBoxPx;
 use vong_models::Detection;
@@ -43,8 +43,9 @@ enum Stage {
 const UNSURE_REACH_S: f64 = 0.7;
 /// A track unseen for so long may be found again away from where it should be, s.
 const RETURN_AFTER_S: f64 = 0.3;
-/// A detection that overlaps a paired track of its kind this much is the same thing found twice.
-const DOUBLE_IOU: f32 = 0.65;
+/// A detection that overlaps a paired track of its kind this much is the same thing found twice. Half, as where boxes are
+/// held to show the same thing; above the detector's own suppression (0.6) there are hardly any left.
+const DOUBLE_IOU: f32 = 0.5;
 /// A predicted box is widened by this many of its centre's standard deviations, but at most by half a height.
 const WIDEN_STDS: f32 = 1.0;
 const WIDEN_LIMIT: f32 = 0.5;
@@ -207,13 +208,16 @@ impl Tracker {
     }
 
     fn give_birth(&mut self, at_s: f64, detections: &[Detection]) {
+        let small_px = self
+            .picture
+            .map_or(0.0, |[width, height]| self.config.small_side * width.max(height));
         for (n, detection) in detections.iter().enumerate() {
             let doubled = |f: &Followed| {
                 f.paired
                     && same_kind(f.track.class, detection.class)
                     && f.filter.bbox().iou(&detection.bbox) > DOUBLE_IOU
             };
-            let least = if detection.bbox.width().max(detection.bbox.height()) < self.small_px {
+            let least = if detection.bbox.width().max(detection.bbox.height()) < small_px {
                 self.config.small_birth_score
             } else {
                 self.config.birth_score
@@ -238,9 +242,9 @@ fn takes_part(stage: Stage, followed: &Followed, at_s: f64) -> bool {
     !followed.paired
         && match stage {
             Stage::Sure => track.confirmed,
-            Stage::Unsure => track.confirmed && at_s - track.last_seen_s < UNSURE_REACH_S,
+            Stage::Unsure => track.confirmed && within(at_s, track.last_seen_s, UNSURE_REACH_S),
             Stage::Second => !track.confirmed,
-            Stage::Return => track.confirmed && at_s - track.last_seen_s > RETURN_AFTER_S,
+            Stage::Return => track.confirmed && !within(at_s, track.last_seen_s, RETURN_AFTER_S),
         }
 }
 

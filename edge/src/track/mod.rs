@@ -164,8 +164,8 @@ pub struct Tracker {
     followed: Vec<Followed>,
     shown: Vec<Track>,
     now_s: Option<f64>,
-    /// Longer side of a small box, px; 0 until a picture was seen.
-    small_px: f32,
+    /// Width and height of the last picture, px.
+    picture: Option<[f32; 2]>,
     /// While the picture stands still, since when and until when it has.
     held_s: Option<(f64, f64)>,
     next_id: u64,
@@ -180,7 +180,7 @@ impl Tracker {
             followed: Vec::with_capacity(USUAL_TRACKS),
             shown: Vec::with_capacity(USUAL_TRACKS),
             now_s: None,
-            small_px: 0.0,
+            picture: None,
             held_s: None,
             next_id: 1,
             scratch: associate::Scratch::roomy(USUAL_TRACKS),
@@ -201,7 +201,7 @@ impl Tracker {
     fn take_in(&mut self, at_s: f64, picture: Option<&RgbImage>, detections: &[Detection]) -> &[Track] {
         self.advance(at_s);
         if let Some(picture) = picture {
-            self.small_px = self.config.small_side * picture.width().max(picture.height()) as f32;
+            self.picture = Some([picture.width() as f32, picture.height() as f32]);
         }
         self.scratch.look_at(picture, detections, self.config.least_score);
         self.associate(at_s, detections);
@@ -225,7 +225,7 @@ impl Tracker {
                 .iter()
                 .filter(|o| o.id != track.id && o.state == TrackState::Seen);
             let area = track.bbox.area().max(1.0);
-            now_s - track.last_seen_s <= HIDDEN_S
+            within(now_s, track.last_seen_s, HIDDEN_S)
                 && before.fold(0.0, |most: f32, o| {
                     most.max(o.bbox.intersection(&track.bbox).area() / area)
                 }) >= HIDDEN_SHARE
@@ -278,13 +278,12 @@ impl Tracker {
                 seen_s,
                 |(since_s, until_s)| if seen_s > since_s { seen_s.max(until_s) } else { seen_s },
             );
-            let unseen_s = at_s - known_s;
-            unseen_s
-                <= if followed.track.confirmed {
-                    config.lost_s
-                } else {
-                    config.unconfirmed_s.max(0.0)
-                }
+            let limit_s = if followed.track.confirmed {
+                config.lost_s
+            } else {
+                config.unconfirmed_s.max(0.0)
+            };
+            within(at_s, known_s, limit_s)
         });
     }
 
@@ -298,6 +297,10 @@ impl Tracker {
             };
             let track = &mut followed.track;
             track.bbox = followed.filter.bbox().towards(&followed.last_box, detected);
+            // Who is leaving is seen as far as the picture goes; the filter runs on beyond it.
+            if let (Some([width, height]), true) = (self.picture, followed.paired) {
+                track.bbox = track.bbox.clipped(width, height);
+            }
             track.velocity = followed.filter.velocity();
             track.state = match (track.confirmed, followed.paired) {
                 (false, _) => TrackState::New,
@@ -386,6 +389,14 @@ const UNSEEN_WEIGHT: f32 = 0.3;
 /// A track unseen is hidden, not gone, if another covers this share of it, for so long, s.
 const HIDDEN_SHARE: f32 = 0.3;
 const HIDDEN_S: f64 = 0.2;
+
+/// Pictures come at whole fractions of a second and so do limits: rounding must not decide whether one is reached, s.
+const SAME_TIME_S: f64 = 0.001;
+
+/// Whether it is no longer than this since then.
+fn within(at_s: f64, since_s: f64, limit_s: f64) -> bool {
+    at_s - since_s <= limit_s + SAME_TIME_S
+}
 
 /// A sure box is shown this far from the filter's towards the detected one: the filter lags behind who turns or bends down,
 /// the detected box shakes.

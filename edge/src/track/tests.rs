@@ -51,6 +51,53 @@ fn a_second_behind_a_pillar_keeps_the_id() {
 }
 
 #[test]
+fn how_long_one_is_shown_behind_another_is_not_a_matter_of_rounding() {
+    for origin_s in [0.0, 0.3, 7.7, 1000.1, 86_400.4] {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        let mut shown = Vec::new();
+        for n in 0..40 {
+            let at_s = origin_s + f64::from(n) / 10.0;
+            // Two stand close; from the thirtieth picture on the one behind is not found.
+            let both = [person(100.0, 200.0, 0.8), person(112.0, 194.0, 0.8)];
+            tracker.step(at_s, if n < 30 { &both } else { &both[..1] });
+            shown.push(Tracker::present(tracker.tracks(), at_s).count());
+        }
+        assert_eq!(shown[28..36], [2, 2, 2, 2, 1, 1, 1, 1], "from {origin_s} s on");
+    }
+}
+
+#[test]
+fn one_found_twice_is_one_track_and_a_neighbour_is_another() {
+    for (apart, tracks) in [(9.0, 1), (16.0, 2)] {
+        let mut tracker = Tracker::new(TrackerConfig::default());
+        for n in 0..10 {
+            let seen = [person(100.0, 200.0, 0.8), person(100.0 + apart, 200.0, 0.6)];
+            tracker.step(f64::from(n) / 10.0, &seen);
+        }
+        assert_eq!(tracker.tracks().len(), tracks, "{apart} px apart");
+    }
+}
+
+#[test]
+fn who_walks_out_is_seen_within_the_picture() {
+    let picture = RgbImage::new(320, 240);
+    let mut tracker = Tracker::new(TrackerConfig::default());
+    let mut beyond = false;
+    for n in 0..30 {
+        let mut seen = person(200.0 + 4.5 * n as f32, 120.0, 0.8);
+        seen.bbox = seen.bbox.clipped(320.0, 240.0);
+        for track in tracker.step_with(f64::from(n) / 10.0, &picture, &[seen]) {
+            assert!(track.bbox.x2 <= 320.0, "{:?}", track.bbox);
+        }
+        beyond |= tracker
+            .followed
+            .iter()
+            .any(|followed| followed.filter.bbox().x2 > 320.0);
+    }
+    assert!(beyond, "the filter runs on, or this test shows nothing");
+}
+
+#[test]
 fn an_unsure_detection_continues_a_track_but_begins_none() {
     let mut tracker = Tracker::new(TrackerConfig::default());
     for n in 0..10 {
