@@ -8,7 +8,7 @@ use super::colour::ground_colour;
 use super::evidence::{Evidence, REMEMBERED};
 use super::grammar::Grammar;
 use super::rowbox::RowBox;
-use super::rows::RowsFinder;
+use super::rows::{RowsFinder, Sight};
 use super::whole::WholeReader;
 use crate::manifest::Job;
 use crate::{BBoxPx, Manifest, ModelError, PointPx, Store};
@@ -39,10 +39,10 @@ pub struct PlateReading {
 /// How hard the reader looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateReaderOptions {
-    /// Longer side of what the rows finder sees, px. Its cost grows with the square.
-    pub finder_side: f32,
-    /// Small pictures are enlarged at most so many times for the finder.
-    pub most_enlarged: f32,
+    /// What the rows finder sees at first, where a finer one stands beside it.
+    pub first_sight: Sight,
+    /// What the finer one sees, and one that is alone.
+    pub close_sight: Sight,
     /// Confidence from which a first look settles it.
     pub settled: f32,
     /// Confidence from which a reading is reported, for a common class.
@@ -54,8 +54,14 @@ pub struct PlateReaderOptions {
 impl Default for PlateReaderOptions {
     fn default() -> Self {
         Self {
-            finder_side: 640.0,
-            most_enlarged: 1.5,
+            first_sight: Sight {
+                side: 544.0,
+                most_enlarged: 1.25,
+            },
+            close_sight: Sight {
+                side: 640.0,
+                most_enlarged: 1.5,
+            },
             settled: 0.9,
             report_from: 0.1,
             most_cuts: 40,
@@ -227,13 +233,13 @@ impl PlateReader {
         rows: &mut Vec<RowBox>,
         cuts: &mut Vec<Candidate>,
     ) -> Result<(), ModelError> {
-        let finder = match &mut self.finer {
+        let (finder, sight) = match &mut self.finer {
             None if finer => return Ok(()),
-            Some(finest) if finer => finest,
-            _ => &mut self.finder,
+            None => (&mut self.finder, self.options.close_sight),
+            Some(finest) if finer => (finest, self.options.close_sight),
+            Some(_) => (&mut self.finder, self.options.first_sight),
         };
-        let (side, most_enlarged) = (self.options.finder_side, self.options.most_enlarged);
-        finder.find(picture, part, side, most_enlarged, rows)?;
+        finder.find(picture, part, sight, rows)?;
         candidates(rows, cuts);
         let mut left = self.options.most_cuts;
         for candidate in cuts.iter() {

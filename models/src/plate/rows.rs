@@ -16,10 +16,19 @@ const RULES: RowRules = RowRules {
     least_px: 2.5,
 };
 
+/// How large the network sees a picture or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sight {
+    /// Longer side, px. The cost grows with the square.
+    pub side: f32,
+    /// Small ones are enlarged at most so many times.
+    pub most_enlarged: f32,
+}
+
 /// Width and height at which the network sees a part of a picture.
-pub fn seen_size(region: Region, side: f32, most_enlarged: f32) -> (usize, usize) {
+pub fn seen_size(region: Region, sight: Sight) -> (usize, usize) {
     let (w, h) = (region.width as f32, region.height as f32);
-    let scale = (side / w.max(h)).min(most_enlarged);
+    let scale = (sight.side / w.max(h)).min(sight.most_enlarged);
     let grid = |v: f32| (v * scale / 32.0).round().max(1.0) as usize * 32;
     (grid(w), grid(h))
 }
@@ -53,14 +62,12 @@ impl RowsFinder {
         self.side
     }
 
-    /// Rows of text in a part of the picture, which is brought to `side` px at its longer side, enlarged at most
-    /// `most_enlarged` times.
+    /// Rows of text in a part of the picture.
     pub fn find(
         &mut self,
         picture: &RgbImage,
         part: BBoxPx,
-        side: f32,
-        most_enlarged: f32,
+        sight: Sight,
         out: &mut Vec<RowBox>,
     ) -> Result<(), ModelError> {
         out.clear();
@@ -68,7 +75,7 @@ impl RowsFinder {
             return Ok(());
         };
         let (w, h) = (region.width as f32, region.height as f32);
-        let size = seen_size(region, side, most_enlarged);
+        let size = seen_size(region, sight);
         let (scaler, normalise) = (&mut self.scaler, &self.normalise);
         let outputs = self.session.run(&[1, 3, size.1, size.0], |input| {
             scaler.place(picture, region, size, size, normalise, input);
