@@ -25,6 +25,13 @@ pub struct Sight {
     pub most_enlarged: f32,
 }
 
+impl Sight {
+    /// Pixels that the network sees for one of the part.
+    pub fn scale(&self, part: &BBoxPx) -> f32 {
+        (self.side / part.width().max(part.height())).min(self.most_enlarged)
+    }
+}
+
 /// Width and height at which the network sees a part of a picture.
 pub fn seen_size(region: Region, sight: Sight) -> (usize, usize) {
     let (w, h) = (region.width as f32, region.height as f32);
@@ -90,5 +97,34 @@ impl RowsFinder {
             *row = row.scaled(scale_x, scale_y, origin);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(width: u32, height: u32, seen: (usize, usize)) {
+        let sight = Sight {
+            side: 320.0,
+            most_enlarged: 1.5,
+        };
+        let region = Region {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        };
+        assert_eq!(seen_size(region, sight), seen, "{width}x{height}");
+        // The network's grid moves a side by less than half a cell.
+        let scale = sight.scale(&BBoxPx::new(0.0, 0.0, width as f32, height as f32));
+        assert!((scale * width as f32 - seen.0 as f32).abs() <= 16.0, "{scale}");
+    }
+
+    #[test]
+    fn large_parts_are_shrunk_and_small_ones_enlarged_only_so_far() {
+        check(1280, 640, (320, 160));
+        check(160, 120, (256, 192));
+        check(400, 300, (320, 256));
     }
 }
