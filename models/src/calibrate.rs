@@ -125,8 +125,7 @@ impl Probe {
 /// Width and height to which the detector scales a picture, and those of the tensor.
 fn seen(model: &Model, picture: &RgbImage) -> ((usize, usize), (usize, usize)) {
     if model.family == Family::PpocrDet {
-        let options = PlateReaderOptions::default();
-        let size = seen_size(Region::whole(picture), options.finder_side, options.most_enlarged);
+        let size = seen_size(Region::whole(picture), PlateReaderOptions::default().close_sight);
         return (size, size);
     }
     let [width, height] = model.size;

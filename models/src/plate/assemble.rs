@@ -3,7 +3,7 @@
 //! Invariant: pure geometry; every cut that could be a plate is proposed, none is judged here.
 
 use super::rowbox::RowBox;
-use crate::PointPx;
+use crate::{BBoxPx, PointPx};
 
 /// A cut that may hold a plate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -120,6 +120,27 @@ pub fn candidates(rows: &[RowBox], out: &mut Vec<Candidate>) {
 }
 
 impl Candidate {
+    /// A part of a picture as a plate that fills it.
+    pub fn filling(part: &BBoxPx) -> Self {
+        let centre = part.centre();
+        let rows = if part.width() < 2.6 * part.height() { 2 } else { 1 };
+        let cut = RowBox {
+            centre: PointPx {
+                x: centre.x,
+                y: centre.y,
+            },
+            length: part.width() * 0.96,
+            height: part.height() * 0.94,
+            angle: 0.0,
+            score: 0.5,
+        };
+        Self {
+            cut,
+            rows,
+            unit: cut.height / f32::from(rows),
+        }
+    }
+
     /// The cut with a margin on every side, in units of its row height.
     pub fn grown(&self, margin: f32) -> RowBox {
         let add = 2.0 * margin * self.unit;

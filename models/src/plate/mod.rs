@@ -20,3 +20,4 @@ mod grammar_test;
 pub use grammar::Grammar;
 pub use lattice::{Decoded, Lattice};
 pub use reader::{PlateModels, PlateReader, PlateReaderOptions, PlateReading};
+pub use rows::Sight;

@@ -8,10 +8,10 @@ use super::colour::ground_colour;
 use super::evidence::{Evidence, REMEMBERED};
 use super::grammar::Grammar;
 use super::rowbox::RowBox;
-use super::rows::RowsFinder;
+use super::rows::{RowsFinder, Sight};
 use super::whole::WholeReader;
 use crate::manifest::Job;
-use crate::{BBoxPx, Manifest, ModelError, PointPx, Store};
+use crate::{BBoxPx, Manifest, ModelError, Store};
 use image::RgbImage;
 use vong_wire::PlateColour;
 
@@ -39,10 +39,12 @@ pub struct PlateReading {
 /// How hard the reader looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateReaderOptions {
-    /// Longer side of what the rows finder sees, px. Its cost grows with the square.
-    pub finder_side: f32,
-    /// Small pictures are enlarged at most so many times for the finder.
-    pub most_enlarged: f32,
+    /// What the rows finder sees at first, where a finer one stands beside it.
+    pub first_sight: Sight,
+    /// What the finer one sees, and one that is alone.
+    pub close_sight: Sight,
+    /// What the first one sees of the surroundings of a doubtful plate.
+    pub doubt_sight: Sight,
     /// Confidence from which a first look settles it.
     pub settled: f32,
     /// Confidence from which a reading is reported, for a common class.
@@ -54,8 +56,18 @@ pub struct PlateReaderOptions {
 impl Default for PlateReaderOptions {
     fn default() -> Self {
         Self {
-            finder_side: 640.0,
-            most_enlarged: 1.5,
+            first_sight: Sight {
+                side: 544.0,
+                most_enlarged: 1.25,
+            },
+            close_sight: Sight {
+                side: 640.0,
+                most_enlarged: 1.5,
+            },
+            doubt_sight: Sight {
+                side: 320.0,
+                most_enlarged: 1.5,
+            },
             settled: 0.9,
             report_from: 0.1,
             most_cuts: 40,
@@ -83,6 +95,10 @@ const LEAST_CHARACTERS: usize = 5;
 const CONFIDENCE_PER_RARITY: f32 = 0.1;
 /// So much more for each letter where the province stands: a word before a price is read as digits when it must be a plate.
 const CONFIDENCE_PER_LETTER: f32 = 0.4;
+/// A doubtful plate is looked for again where that shows it so many times larger.
+const CLOSER_BY: f32 = 1.25;
+/// Doubtful plates of one picture that are looked for again.
+const CLOSE_LOOKS: usize = 3;
 /// Boxes that overlap so far are one place.
 const SAME_PLACE_IOU: f32 = 0.25;
 
@@ -116,6 +132,17 @@ struct Patience {
     worth_more: f32,
     /// Looks before it may be settled.
     least_looks: usize,
+}
+
+/// Which finder looks, and how closely.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    /// The finder of 8 bits, at first sight. One that is alone looks closely at once.
+    First,
+    /// The same, at what lies around a doubtful plate.
+    Doubt,
+    /// The one of floats that it was made of, closely.
+    Finer,
 }
 
 /// A place that may show a plate, with what was seen there.
@@ -196,7 +223,7 @@ impl PlateReader {
         cuts: &mut Vec<Candidate>,
     ) -> Result<(), ModelError> {
         if (0.9..8.0).contains(&(part.width() / part.height())) {
-            self.consider(picture, &itself(part), WHOLE)?;
+            self.consider(picture, &Candidate::filling(&part), WHOLE)?;
             // A plate that fills the picture needs no finder.
             if self
                 .places
@@ -207,33 +234,65 @@ impl PlateReader {
             }
         }
         let before = self.places.clone();
-        self.search(picture, part, false, rows, cuts)?;
+        self.search(picture, part, Look::First, rows, cuts)?;
+        self.look_closely(picture, part, rows, cuts)?;
         // Writing was seen and no plate read: the finder of 8 bits may have drawn its boxes a little askew. What the finer
         // one shows counts alone then.
         let none = self.places.iter().all(|place| !self.is_reported(&place.evidence));
         if none && !rows.is_empty() && self.finer.is_some() {
             self.places = before;
-            self.search(picture, part, true, rows, cuts)?;
+            self.search(picture, part, Look::Finer, rows, cuts)?;
         }
         Ok(())
     }
 
-    /// Looks at what the finder sees, or at what the finer one does, where there is one.
+    /// What the first sight left in doubt is looked for again in what lies around it, larger: the surer of the two counts.
+    fn look_closely(
+        &mut self,
+        picture: &RgbImage,
+        part: BBoxPx,
+        rows: &mut Vec<RowBox>,
+        cuts: &mut Vec<Candidate>,
+    ) -> Result<(), ModelError> {
+        if self.finer.is_none() {
+            return Ok(());
+        }
+        let in_doubt = |p: &&Place| self.is_reported(&p.evidence) && p.evidence.confidence() < self.options.settled;
+        let doubts: Vec<Place> = self.places.iter().filter(in_doubt).take(CLOSE_LOOKS).cloned().collect();
+        for doubt in doubts {
+            let around = around(&doubt.bbox, &part);
+            let (near, far) = (self.options.doubt_sight, self.options.first_sight);
+            if near.scale(&around) < CLOSER_BY * far.scale(&part) {
+                continue;
+            }
+            let before = self.places.clone();
+            let there = |p: &Place| p.bbox.contains(doubt.bbox.centre()) || doubt.bbox.contains(p.bbox.centre());
+            self.places.retain(|p| !there(p));
+            self.search(picture, around, Look::Doubt, rows, cuts)?;
+            let surer = |p: &Place| there(p) && p.evidence.confidence() > doubt.evidence.confidence();
+            if !self.places.iter().any(surer) {
+                self.places = before;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at what the finder sees.
     fn search(
         &mut self,
         picture: &RgbImage,
         part: BBoxPx,
-        finer: bool,
+        look: Look,
         rows: &mut Vec<RowBox>,
         cuts: &mut Vec<Candidate>,
     ) -> Result<(), ModelError> {
-        let finder = match &mut self.finer {
-            None if finer => return Ok(()),
-            Some(finest) if finer => finest,
-            _ => &mut self.finder,
+        let (finder, sight) = match &mut self.finer {
+            Some(_) if look == Look::First => (&mut self.finder, self.options.first_sight),
+            Some(_) if look == Look::Doubt => (&mut self.finder, self.options.doubt_sight),
+            Some(finest) => (finest, self.options.close_sight),
+            None => (&mut self.finder, self.options.close_sight),
         };
-        let (side, most_enlarged) = (self.options.finder_side, self.options.most_enlarged);
-        finder.find(picture, part, side, most_enlarged, rows)?;
+        finder.find(picture, part, sight, rows)?;
         candidates(rows, cuts);
         let mut left = self.options.most_cuts;
         for candidate in cuts.iter() {
@@ -361,23 +420,13 @@ fn reading(picture: &RgbImage, place: &Place) -> Option<PlateReading> {
     })
 }
 
-/// The part itself as a plate that fills it.
-fn itself(part: BBoxPx) -> Candidate {
-    let centre = part.centre();
-    let rows = if part.width() < 2.6 * part.height() { 2 } else { 1 };
-    let cut = RowBox {
-        centre: PointPx {
-            x: centre.x,
-            y: centre.y,
-        },
-        length: part.width() * 0.96,
-        height: part.height() * 0.94,
-        angle: 0.0,
-        score: 0.5,
-    };
-    Candidate {
-        cut,
-        rows,
-        unit: cut.height / f32::from(rows),
-    }
+/// A plate with as much again on every side, in the part where it was looked for.
+fn around(plate: &BBoxPx, part: &BBoxPx) -> BBoxPx {
+    let margin = plate.width().max(plate.height());
+    BBoxPx::new(
+        (plate.x1 - margin).max(part.x1),
+        (plate.y1 - margin).max(part.y1),
+        (plate.x2 + margin).min(part.x2),
+        (plate.y2 + margin).min(part.y2),
+    )
 }

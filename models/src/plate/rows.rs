@@ -16,10 +16,26 @@ const RULES: RowRules = RowRules {
     least_px: 2.5,
 };
 
+/// How large the network sees a picture or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sight {
+    /// Longer side, px. The cost grows with the square.
+    pub side: f32,
+    /// Small ones are enlarged at most so many times.
+    pub most_enlarged: f32,
+}
+
+impl Sight {
+    /// Pixels that the network sees for one of the part.
+    pub fn scale(&self, part: &BBoxPx) -> f32 {
+        (self.side / part.width().max(part.height())).min(self.most_enlarged)
+    }
+}
+
 /// Width and height at which the network sees a part of a picture.
-pub fn seen_size(region: Region, side: f32, most_enlarged: f32) -> (usize, usize) {
+pub fn seen_size(region: Region, sight: Sight) -> (usize, usize) {
     let (w, h) = (region.width as f32, region.height as f32);
-    let scale = (side / w.max(h)).min(most_enlarged);
+    let scale = (sight.side / w.max(h)).min(sight.most_enlarged);
     let grid = |v: f32| (v * scale / 32.0).round().max(1.0) as usize * 32;
     (grid(w), grid(h))
 }
@@ -53,14 +69,12 @@ impl RowsFinder {
         self.side
     }
 
-    /// Rows of text in a part of the picture, which is brought to `side` px at its longer side, enlarged at most
-    /// `most_enlarged` times.
+    /// Rows of text in a part of the picture.
     pub fn find(
         &mut self,
         picture: &RgbImage,
         part: BBoxPx,
-        side: f32,
-        most_enlarged: f32,
+        sight: Sight,
         out: &mut Vec<RowBox>,
     ) -> Result<(), ModelError> {
         out.clear();
@@ -68,7 +82,7 @@ impl RowsFinder {
             return Ok(());
         };
         let (w, h) = (region.width as f32, region.height as f32);
-        let size = seen_size(region, side, most_enlarged);
+        let size = seen_size(region, sight);
         let (scaler, normalise) = (&mut self.scaler, &self.normalise);
         let outputs = self.session.run(&[1, 3, size.1, size.0], |input| {
             scaler.place(picture, region, size, size, normalise, input);
@@ -83,5 +97,34 @@ impl RowsFinder {
             *row = row.scaled(scale_x, scale_y, origin);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(width: u32, height: u32, seen: (usize, usize)) {
+        let sight = Sight {
+            side: 320.0,
+            most_enlarged: 1.5,
+        };
+        let region = Region {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        };
+        assert_eq!(seen_size(region, sight), seen, "{width}x{height}");
+        // The network's grid moves a side by less than half a cell.
+        let scale = sight.scale(&BBoxPx::new(0.0, 0.0, width as f32, height as f32));
+        assert!((scale * width as f32 - seen.0 as f32).abs() <= 16.0, "{scale}");
+    }
+
+    #[test]
+    fn large_parts_are_shrunk_and_small_ones_enlarged_only_so_far() {
+        check(1280, 640, (320, 160));
+        check(160, 120, (256, 192));
+        check(400, 300, (320, 256));
     }
 }
