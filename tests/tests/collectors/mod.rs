@@ -4,6 +4,7 @@
 use super::here;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 use vong_edge::clock::{Clock, SystemClock};
 use vong_edge::outbox::Draft;
@@ -19,16 +20,25 @@ const HALF: u64 = 400;
 const ALERTS: u64 = 5;
 const WITHIN: Duration = Duration::from_secs(60);
 
-#[tokio::test]
-async fn killing_an_office_and_the_broker_loses_nothing_and_doubles_nothing() {
+/// Broker and database, where the machine has them and the offices are built.
+fn province(folder: &Path) -> Option<Province> {
     if !here::programs().join("vong-central").exists() {
         println!("skipped: vong-central is not there; run `make build`");
         assert!(std::env::var_os("CI").is_none(), "in CI everything must be there");
-        return;
+        return None;
     }
+    or_skip(Province::start(
+        &here::root(),
+        &here::programs(),
+        folder,
+        &["fsync=off"],
+    ))
+}
+
+#[tokio::test]
+async fn killing_an_office_and_the_broker_loses_nothing_and_doubles_nothing() {
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let started = Province::start(&here::root(), &here::programs(), folder.path(), &["fsync=off"]);
-    let Some(mut province) = or_skip(started) else {
+    let Some(mut province) = province(folder.path()) else {
         return;
     };
     let doomed = province.office("a").await.expect("the first office starts");
@@ -108,14 +118,8 @@ async fn killing_an_office_and_the_broker_loses_nothing_and_doubles_nothing() {
 /// before its device would send it again of itself (after 30 s).
 #[tokio::test]
 async fn an_alarm_sent_while_no_office_listened_is_stored_as_soon_as_one_does() {
-    if !here::programs().join("vong-central").exists() {
-        println!("skipped: vong-central is not there; run `make build`");
-        assert!(std::env::var_os("CI").is_none(), "in CI everything must be there");
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let started = Province::start(&here::root(), &here::programs(), folder.path(), &["fsync=off"]);
-    let Some(province) = or_skip(started) else {
+    let Some(province) = province(folder.path()) else {
         return;
     };
     let first = province.office("a").await.expect("an office starts");
