@@ -1,15 +1,13 @@
 //! A decoding child: `ffmpeg`, which hands over planes of raw pixels on a pipe. Invariant: whatever happens, the child is
 //! ended and reaped when this is dropped. Knows no cameras and no files, only arguments.
 
-use super::stderr::{self, Complaints, Listener};
-use super::{Frame, Planes, SourceError, SourceOptions};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use super::stderr::{self, Head, Listener};
+use super::{Frame, SourceError, SourceOptions};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use vong_wire::Trouble;
@@ -21,9 +19,6 @@ const PIXEL_LIMIT: u64 = 100_000_000;
 
 /// Room in the pipe, as much as Linux gives to anybody: some pictures of the detector's size.
 const PIPE_BYTES: usize = 1 << 20;
-
-/// Pictures that wait to be filled again: one with the reader, one on the way.
-const SPARE: usize = 4;
 
 /// What came from the child.
 #[derive(Debug)]
@@ -40,12 +35,9 @@ pub(super) enum Got {
 #[derive(Debug)]
 pub(super) struct Decoder {
     child: Child,
-    /// Whole pictures: a pipe that stalls in the middle of one holds its thread up, not the caller.
-    pictures: Receiver<(Planes, Option<f64>)>,
-    /// Pictures to fill again.
-    spare: Sender<Planes>,
-    complaints: Complaints,
-    reader: Option<JoinHandle<()>>,
+    /// Read without waiting: whoever waits for pixels looks now and then whether it is to stop.
+    pixels: ChildStdout,
+    listener: Listener<ChildStderr>,
     stop: CancellationToken,
     raw: bool,
 }
@@ -83,12 +75,12 @@ impl Decoder {
                 "passthrough",
                 "-pix_fmt",
                 "yuv420p",
+                // Else pictures are written by a thread for each core, and each comes out when the next one goes in.
+                "-threads",
+                "1",
                 "-f",
                 "rawvideo",
-                // Else a picture is copied once more in small pieces, and its end waits in a buffer for the next one:
-                // for ever, when the camera stalls.
-                "-avioflags",
-                "direct",
+                // Else the end of a picture waits in a buffer for the next one: for ever, when the camera stalls.
                 "-flush_packets",
                 "1",
                 "pipe:1",
@@ -103,85 +95,118 @@ impl Decoder {
             })?;
         let pixels = child.stdout.take().expect("standard output is a pipe");
         let errors = child.stderr.take().expect("standard error is a pipe");
-        // A picture in one piece instead of in many; where the system refuses, it goes as before.
+        // Else the child would wait in the middle of every picture; where the system refuses, it goes as before.
         let _ = rustix::pipe::fcntl_setpipe_size(&pixels, PIPE_BYTES);
-        let complaints = Complaints::default();
-        let (full, pictures) = bounded(0);
-        let (spare, empty) = bounded(SPARE);
-        let started = fcntl_setfl(&errors, OFlags::NONBLOCK)
-            .map_err(std::io::Error::from)
-            .and_then(|()| {
-                let listener = Listener::new(errors, stderr::secret_of(input), complaints.clone());
-                std::thread::Builder::new()
-                    .name("ffmpeg-pixels".into())
-                    .spawn(move || read_pictures(pixels, listener, &empty, full))
-            });
-        // Made first, so that the child is ended where a thread cannot be started.
-        let mut this = Self {
+        let unread = [
+            fcntl_setfl(&pixels, OFlags::NONBLOCK),
+            fcntl_setfl(&errors, OFlags::NONBLOCK),
+        ];
+        // Made first, so that the child is ended whatever follows.
+        let this = Self {
             child,
-            pictures,
-            spare,
-            complaints,
-            reader: None,
+            pixels,
+            listener: Listener::new(errors, stderr::secret_of(input)),
             stop: options.stop.clone(),
             raw: options.raw,
         };
-        this.reader = Some(started.map_err(|cause| SourceError::NoDecoder {
-            program: "ffmpeg",
-            cause,
-        })?);
+        for set in unread {
+            set.map_err(|cause| SourceError::NoDecoder {
+                program: "ffmpeg",
+                cause: cause.into(),
+            })?;
+        }
         Ok(this)
     }
 
-    /// Waits for the next picture, for `patience` at most.
+    /// Waits for the next picture, for `patience` at most. Of a picture that did not come whole the pixels are worth
+    /// nothing, and so is whatever comes after it.
     pub(super) fn read(&mut self, frame: &mut Frame, patience: Duration) -> Got {
-        let since = Instant::now();
-        loop {
-            if self.stop.is_cancelled() {
-                return Got::Ended;
-            }
-            match self.pictures.recv_timeout(LOOK) {
-                Ok((planes, pts_s)) => {
-                    // There may be enough of them, or the reader may have ended: then nobody wants the old one.
-                    let _ = self.spare.try_send(std::mem::replace(&mut frame.planes, planes));
-                    if !self.raw {
-                        frame.develop();
-                    }
-                    return Got::Frame(pts_s);
+        let until = Instant::now() + patience;
+        match self.picture(frame, until) {
+            Ok(head) => {
+                if !self.raw {
+                    frame.develop();
                 }
-                Err(RecvTimeoutError::Timeout) if since.elapsed() < patience => {}
-                Err(RecvTimeoutError::Timeout) => return Got::Stalled,
-                Err(RecvTimeoutError::Disconnected) => return Got::Ended,
+                Got::Frame(head.pts_s)
             }
+            Err(no_picture) => {
+                frame.planes.clear();
+                no_picture
+            }
+        }
+    }
+
+    fn picture(&mut self, frame: &mut Frame, until: Instant) -> Result<Head, Got> {
+        // A picture is told before it comes: who waits for pixels alone is woken once.
+        while self.stop.is_cancelled() || !is_ready(&self.pixels).ok_or(Got::Ended)? {
+            self.listener.listen();
+            self.look(until)?;
+        }
+        let mut is_open = self.listener.listen();
+        let head = loop {
+            match self.listener.heads.pop_front() {
+                Some(head) => break head,
+                None if is_open => {
+                    self.look(until)?;
+                    is_open = is_ready(self.listener.stderr()).is_some_and(|ready| !ready || self.listener.listen());
+                }
+                None => return Err(Got::Ended),
+            }
+        };
+        if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
+            return Err(Got::Ended);
+        }
+        let mut room = frame.planes.room(head.width, head.height, head.coding);
+        while !room.is_empty() {
+            match self.pixels.read(room) {
+                Ok(0) => return Err(Got::Ended),
+                Ok(came) => room = &mut room[came..],
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
+                    if !is_ready(&self.pixels).ok_or(Got::Ended)? {
+                        self.look(until)?;
+                    }
+                }
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(Got::Ended),
+            }
+        }
+        Ok(head)
+    }
+
+    /// Whether to wait on.
+    fn look(&self, until: Instant) -> Result<(), Got> {
+        if self.stop.is_cancelled() {
+            return Err(Got::Ended);
+        }
+        match Instant::now() < until {
+            true => Ok(()),
+            false => Err(Got::Stalled),
         }
     }
 
     /// What the child said last. Complete once it has ended.
     pub(super) fn last_words(&mut self) -> Option<String> {
         self.end();
-        self.complaints.last()
+        self.listener.complaints.last()
     }
 
     /// How long the file's header says that it is, s. Complete once the child has ended.
     pub(super) fn duration_s(&self) -> Option<f64> {
-        self.complaints.duration_s()
+        self.listener.complaints.duration_s()
     }
 
     /// Why the child ended by itself, by its own words.
     pub(super) fn trouble(&mut self) -> Trouble {
         self.end();
-        self.complaints.trouble()
+        self.listener.complaints.trouble()
     }
 
     fn end(&mut self) {
         // A child that has ended by itself cannot be killed: no news.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // A reader that waits to hand a picture over learns that nobody takes it.
-        self.pictures = never();
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
+        // It has ended: all that it said is there.
+        self.listener.listen();
     }
 }
 
@@ -189,49 +214,6 @@ impl Drop for Decoder {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Reads pictures until the pipe ends or nobody takes them, and then what the child says until its end.
-fn read_pictures(
-    mut pixels: ChildStdout,
-    mut listener: Listener<ChildStderr>,
-    empty: &Receiver<Planes>,
-    full: Sender<(Planes, Option<f64>)>,
-) {
-    while read_picture(&mut pixels, &mut listener, empty, &full).is_some() {}
-    // Else the child would wait for somebody to take its pixels, and the caller for a picture.
-    drop((pixels, full));
-    if fcntl_setfl(listener.stderr(), OFlags::empty()).is_ok() {
-        listener.listen();
-    }
-}
-
-fn read_picture(
-    pixels: &mut ChildStdout,
-    listener: &mut Listener<ChildStderr>,
-    empty: &Receiver<Planes>,
-    full: &Sender<(Planes, Option<f64>)>,
-) -> Option<()> {
-    // A picture is told before it comes: who waits for pixels alone is woken once.
-    while !is_ready(pixels)? {
-        listener.listen();
-    }
-    let mut is_open = listener.listen();
-    let head = loop {
-        match listener.heads.pop_front() {
-            Some(head) => break head,
-            None if is_open => is_open = is_ready(listener.stderr()).is_some_and(|ready| !ready || listener.listen()),
-            None => return None,
-        }
-    };
-    if u64::from(head.width) * u64::from(head.height) > PIXEL_LIMIT || head.width == 0 || head.height == 0 {
-        return None;
-    }
-    let mut planes = empty.try_recv().unwrap_or_default();
-    pixels
-        .read_exact(planes.room(head.width, head.height, head.coding))
-        .ok()?;
-    full.send((planes, head.pts_s)).ok()
 }
 
 /// Waits a while for something to read; none once nothing more can come.

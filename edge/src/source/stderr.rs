@@ -4,7 +4,6 @@
 use super::yuv::Coding;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vong_wire::Trouble;
 
 /// What is known of a frame before its pixels come.
@@ -17,12 +16,9 @@ pub(super) struct Head {
     pub(super) coding: Coding,
 }
 
-/// The last complaints, shared with the thread that reads them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Complaints(Arc<Mutex<Told>>);
-
+/// The last complaints.
 #[derive(Debug, Default)]
-struct Told {
+pub(super) struct Complaints {
     lines: VecDeque<String>,
     duration_s: Option<f64>,
 }
@@ -31,36 +27,27 @@ const KEPT_LINES: usize = 8;
 const LINE_LIMIT: usize = 300;
 
 impl Complaints {
-    fn add(&self, line: String) {
-        let lines = &mut self.lock().lines;
-        if lines.len() == KEPT_LINES {
-            lines.pop_front();
+    fn add(&mut self, line: String) {
+        if self.lines.len() == KEPT_LINES {
+            self.lines.pop_front();
         }
-        lines.push_back(line);
+        self.lines.push_back(line);
     }
 
     /// What the lines mean, the last first.
     pub(super) fn trouble(&self) -> Trouble {
-        self.lock()
-            .lines
-            .iter()
-            .rev()
-            .find_map(|line| meaning(line))
-            .unwrap_or(Trouble::StreamEnded)
+        let mut meanings = self.lines.iter().rev().filter_map(|line| meaning(line));
+        meanings.next().unwrap_or(Trouble::StreamEnded)
     }
 
     /// The last line, which says most.
     pub(super) fn last(&self) -> Option<String> {
-        self.lock().lines.back().cloned()
+        self.lines.back().cloned()
     }
 
     /// How long the file's header says that it is, s.
     pub(super) fn duration_s(&self) -> Option<f64> {
-        self.lock().duration_s
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.duration_s
     }
 }
 
@@ -74,20 +61,21 @@ const LINE_BYTES: usize = 16 * 1024;
 pub(super) struct Listener<R> {
     stderr: BufReader<R>,
     secret: Option<String>,
-    complaints: Complaints,
     line: Vec<u8>,
     coding: Coding,
+    /// What was said besides.
+    pub(super) complaints: Complaints,
     /// Frames that were told and not yet taken.
     pub(super) heads: VecDeque<Head>,
 }
 
 impl<R: Read> Listener<R> {
     /// Nothing heard yet. Of `stderr` must be read without waiting, but for the end.
-    pub(super) fn new(stderr: R, secret: Option<String>, complaints: Complaints) -> Self {
+    pub(super) fn new(stderr: R, secret: Option<String>) -> Self {
         Self {
             stderr: BufReader::new(stderr),
             secret,
-            complaints,
+            complaints: Complaints::default(),
             line: Vec::with_capacity(LINE_LIMIT),
             coding: Coding::default(),
             heads: VecDeque::with_capacity(HEADS),
@@ -126,7 +114,7 @@ impl<R: Read> Listener<R> {
                 ..head
             });
         } else if let Some(duration_s) = duration_of(line) {
-            self.complaints.lock().duration_s = Some(duration_s);
+            self.complaints.duration_s = Some(duration_s);
         } else if is_complaint(line) {
             let masked = masked(line, self.secret.as_deref());
             self.complaints.add(masked.chars().take(LINE_LIMIT).collect());
@@ -300,14 +288,13 @@ mod tests {
             Some(b"_showinfo_1 @ 0x5] [info] n: 1 s:64x48\n"),
             Some(b"[error] it is broken"),
         ];
-        let complaints = Complaints::default();
-        let mut listener = Listener::new(Slow(pieces.into()), None, complaints.clone());
+        let mut listener = Listener::new(Slow(pieces.into()), None);
         assert!(listener.listen() && listener.heads.is_empty());
         assert!(listener.listen());
         assert_eq!(listener.heads.pop_front().and_then(|head| head.pts_s), Some(0.5));
         assert!(!listener.listen());
         assert!(listener.heads.pop_front().is_some_and(|head| head.coding.full));
-        assert_eq!(complaints.last().as_deref(), Some("it is broken"));
+        assert_eq!(listener.complaints.last().as_deref(), Some("it is broken"));
     }
 
     #[test]
@@ -324,7 +311,7 @@ mod tests {
     #[test]
     fn complaints_are_understood_the_last_first() {
         let check = |lines: &[&str], trouble: Trouble| {
-            let complaints = Complaints::default();
+            let mut complaints = Complaints::default();
             lines.iter().for_each(|line| complaints.add((*line).into()));
             assert_eq!(complaints.trouble(), trouble, "{lines:?}");
         };
