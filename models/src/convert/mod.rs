@@ -11,6 +11,7 @@ pub mod quantise;
 pub mod ranged;
 pub mod tfjs;
 
+use crate::detect::COCO;
 use serde::Deserialize;
 
 /// How a file of the store is made of the members of a package.
@@ -27,7 +28,7 @@ pub enum Conversion {
     Faceres,
     /// [`nanodet::convert`] of the graph and its weights.
     Nanodet,
-    /// The same in 8 bits, by ranges that are part of the program.
+    /// The same with the classes of a gate alone and in 8 bits, by ranges that are part of the program.
     NanodetU8,
     /// [`ppocr::prepare`] of one member, in 8 bits, by ranges that are part of the program.
     PpocrDetU8,
@@ -51,9 +52,11 @@ impl Conversion {
                 quantise::quantise(&dlib::convert(manifest, bytes)?, &quantise::read_ranges(DLIB_RANGES)?)
             }
             (Self::Faceres, [json, bytes]) => faceres::convert(json, bytes),
-            (Self::Nanodet, [json, bytes]) => nanodet::convert(json, bytes),
+            (Self::Nanodet, [json, bytes]) => nanodet::convert(json, bytes, None),
             (Self::NanodetU8, [json, bytes]) => {
-                quantise::quantise(&nanodet::convert(json, bytes)?, &quantise::read_ranges(NANODET_RANGES)?)
+                let classes = COCO.map(|(number, _)| number);
+                let network = nanodet::convert(json, bytes, Some(&classes))?;
+                quantise::quantise(&network, &quantise::read_ranges(NANODET_RANGES)?)
             }
             (Self::PpocrDetU8, [file]) => {
                 quantise::quantise(&ppocr::prepare(file)?, &quantise::read_ranges(PPOCR_DET_RANGES)?)

@@ -149,9 +149,20 @@ fn joined(graph: &Graph, ranges: &Ranges) -> Ranges {
                 .collect()
         })
         .collect();
+    let leaks = graph.node.iter().filter(|node| node.op_type == "LeakyRelu");
+    let leaks: Vec<_> = leaks
+        .filter(|node| ranges.contains_key(&node.input[0]) && ranges.contains_key(&node.output[0]))
+        .map(|node| (&node.input[0], &node.output[0], slope(node)))
+        .collect();
     // Groups that share a tensor are one group: again until nothing changes.
     loop {
         let mut changed = false;
+        for (input, output, slope) in &leaks {
+            // A range that pooling has widened goes on behind the activation.
+            let ((least, most), own) = (joined[*input], joined[*output]);
+            let union = (own.0.min(least.max(least * slope)), own.1.max(most));
+            changed |= joined.insert((*output).clone(), union) != Some(union);
+        }
         for group in &groups {
             let all = group.iter().map(|name| joined[*name]);
             let Some(union) = all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
@@ -165,6 +176,12 @@ fn joined(graph: &Graph, ranges: &Ranges) -> Ranges {
             return joined;
         }
     }
+}
+
+/// Slope of a leaky activation below nought; ONNX's own where none is named.
+fn slope(node: &Node) -> f32 {
+    let alpha = node.attribute.iter().find(|attribute| attribute.name == "alpha");
+    alpha.map_or(0.01, |alpha| alpha.f)
 }
 
 /// Value of one step and the step that is nought, of 8 bits from 0 to 255.

@@ -19,7 +19,7 @@ pub use crate::detection::Detection;
 const USUAL_FOUND: usize = 1024;
 
 /// COCO's numbers of the classes that a gate cares for.
-const COCO: [(usize, ObjectClass); 6] = [
+pub(crate) const COCO: [(usize, ObjectClass); 6] = [
     (0, ObjectClass::Person),
     (1, ObjectClass::Bicycle),
     (2, ObjectClass::Car),

@@ -1,5 +1,5 @@
-//! NanoDet's outputs: for each stride 8, 16, 32 one tensor [1, cells, 80] of class scores (already sigmoid) and one
-//! [1, cells, 44] of four sides with eleven bins each; a side's length is the expected bin times the stride
+//! NanoDet's outputs: for each stride 8, 16, 32 one tensor [1, cells, 80] of class scores (already sigmoid), or with the
+//! classes of a gate alone [1, cells, 6], and one [1, cells, 44] of four sides with eleven bins each; a side's length is the expected bin times the stride
 //! (generalized focal loss, Li et al. 2020).
 
 use super::COCO;
@@ -9,6 +9,8 @@ use vong_wire::ObjectClass;
 
 const STRIDES: [usize; 3] = [8, 16, 32];
 const BINS: usize = 11;
+/// COCO's classes.
+const ALL: usize = 80;
 
 pub(super) fn decode(
     outputs: &Outputs<'_>,
@@ -18,23 +20,27 @@ pub(super) fn decode(
 ) -> Result<(), ModelError> {
     for stride in STRIDES {
         let (columns, rows) = (size[0].div_ceil(stride), size[1].div_ceil(stride));
-        let of_width = |width: i64| -> Result<Tensor<'_>, ModelError> {
+        let of_width = |widths: &[usize]| -> Result<Tensor<'_>, ModelError> {
             for index in 0..2 * STRIDES.len() {
                 let tensor = outputs.at(index)?;
-                if tensor.shape == [1, (columns * rows) as i64, width] {
+                let shapes = widths.iter().map(|&width| [1, columns * rows, width].map(|side| side as i64));
+                if shapes.into_iter().any(|shape| tensor.shape == shape) {
                     return Ok(tensor);
                 }
             }
             Err(outputs.fault(format!(
-                "no output [1, {}, {width}] for stride {stride}; is it a NanoDet of this size?",
-                columns * rows
+                "no output [1, {}, {}] for stride {stride}; is it a NanoDet of this size?",
+                columns * rows,
+                widths[0]
             )))
         };
-        let (scores, sides) = (of_width(80)?, of_width((4 * BINS) as i64)?);
-        for (cell, scores) in scores.data.chunks_exact(80).enumerate() {
+        let (scores, sides) = (of_width(&[ALL, COCO.len()])?, of_width(&[4 * BINS])?);
+        let width = scores.shape[2] as usize;
+        for (cell, scores) in scores.data.chunks_exact(width).enumerate() {
             let best = COCO
                 .iter()
-                .map(|(number, class)| (scores[*number], *class))
+                .enumerate()
+                .map(|(place, (number, class))| (scores[if width == ALL { *number } else { place }], *class))
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             let Some((score, class)) = best.filter(|(score, _)| *score >= min_score) else {
                 continue;
