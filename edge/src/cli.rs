@@ -5,6 +5,7 @@ use crate::bench::{self, BenchCommand};
 use crate::calibrate::{self, CalibrateArgs};
 use crate::config::{Config, ConfigError};
 use crate::eval::{self, EvalCommand};
+use crate::fit::{self, FitArgs};
 use crate::{doctor, pipeline};
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Find the threshold of a list of faces for a rate of false alarms, and write it for the list's seed file.
     Calibrate(CalibrateArgs),
+    /// Find how large the pictures must be in which a camera's objects are looked for: one line of JSON for each camera.
+    Fit(FitArgs),
     /// Check models, cameras, disk and broker of an appliance; status 2 where something must be mended.
     Doctor {
         /// The configuration file.
@@ -85,7 +88,7 @@ pub fn main() -> ExitCode {
         .init();
     let measures = matches!(
         cli.command,
-        Command::Eval { .. } | Command::Bench { .. } | Command::Calibrate(_)
+        Command::Eval { .. } | Command::Bench { .. } | Command::Calibrate(_) | Command::Fit(_)
     );
     match dispatch(cli.command) {
         Ok(status) => status,
@@ -113,6 +116,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Eval { command } => println!("{}", eval::run(&command)?),
         Command::Bench { command } => println!("{}", bench::run(&command)?),
         Command::Calibrate(args) => calibrate::run(&args)?,
+        Command::Fit(args) => fit::run(&args)?,
         Command::CheckConfig { config } => {
             let cameras = Config::load(&config)?.cameras.len();
             println!("{}: {cameras} camera(s), nothing wrong", config.display());

@@ -112,6 +112,9 @@ pub struct CameraConfig {
     /// The part of the picture that is looked at, in full detail: for large pictures of which the gate fills a part.
     /// In the file, lines and the plates' region are shares of the whole picture; here, of this part.
     pub region: Option<Region>,
+    /// Longest side of the picture that objects are looked for in, px; the detector's own where not said. Less where all
+    /// who count are near, more where they are far off; `vong-edge fit` finds it. The work grows with its square.
+    pub look_px: Option<u32>,
     /// What this camera is worth, 0 to 9, when the box has more to do than it can: the least gives up frames first.
     #[serde(default = "default_priority")]
     pub priority: u8,
@@ -172,6 +175,25 @@ pub struct PlatesConfig {
     pub reads_per_s: f64,
 }
 
+/// Sides that a detector may be given, px, and what they are multiples of: its coarsest cells.
+pub const LOOKS: std::ops::RangeInclusive<u32> = 128..=1280;
+const LOOK_STEP: u32 = 32;
+
+/// Why no detector looks at pictures with this longest side.
+fn look_fault(side: u32) -> Option<&'static str> {
+    let fits = LOOKS.contains(&side) && side.is_multiple_of(LOOK_STEP);
+    (!fits).then_some("must be a multiple of 32 from 128 to 1280")
+}
+
+/// Reads a longest side.
+///
+/// # Errors
+/// When it is none that a detector may be given.
+pub fn look_px(text: &str) -> Result<u32, String> {
+    let side = text.parse().ok().filter(|side| look_fault(*side).is_none());
+    side.ok_or_else(|| "give a multiple of 32 from 128 to 1280".into())
+}
+
 fn default_outbox_mib() -> u64 {
     crate::outbox::DEFAULT_LIMIT_BYTES >> 20
 }
@@ -207,11 +229,11 @@ pub enum CameraSource {
 }
 
 impl CameraConfig {
-    /// Largest sides of the pictures that this camera needs, where the detector looks at so much: faces and plates are
-    /// read in full pictures, for counting the detector's own size is enough.
+    /// Largest sides of the pictures that this camera needs, where the detector was made for such: faces and plates are
+    /// read in full pictures, for counting what the detector looks at is enough.
     pub fn picture_within(&self, detector: Option<[usize; 2]>) -> Option<(u32, u32)> {
         let [width, height] = detector.filter(|_| self.faces.is_none() && self.plates.is_none())?;
-        Some((width as u32, height as u32))
+        Some(self.look_px.map_or((width as u32, height as u32), |side| (side, side)))
     }
 
     /// The one source that is set; a checked configuration has exactly one.
@@ -365,6 +387,9 @@ impl CameraConfig {
         }
         if !(self.max_fps > 0.0 && self.max_fps <= 120.0) {
             return fault("max_fps", "must be above 0 and at most 120");
+        }
+        if let Some(message) = self.look_px.and_then(look_fault) {
+            return fault("look_px", message);
         }
         if self.priority > 9 {
             return fault(

@@ -89,6 +89,7 @@ fn models(config: &Config) -> Result<String, String> {
     let manifest = Manifest::load(config.models.manifest.as_deref()).map_err(|cause| cause.to_string())?;
     let (needs, start) = (Needs::of(config), Instant::now());
     let nets = Nets::open(&Store::locate(), &manifest, &config.models, needs, 1).map_err(|cause| cause.to_string())?;
+    nets.suit(&config.cameras).map_err(|cause| cause.to_string())?;
     let names: Vec<String> = nets.names().into_values().collect();
     Ok(format!("{} ({} ms)", names.join(", "), start.elapsed().as_millis()))
 }

@@ -30,14 +30,25 @@ pub struct Follower {
     every_frame: bool,
     tracker: Tracker,
     least_score: f32,
+    /// Longest side of what the detector looks at, px; the model's own where not said.
+    look_px: Option<u32>,
     detections: Vec<Detection>,
     pace: Pace,
 }
 
+/// The detector's size that [`TrackerConfig::small_side`] was found with, px.
+const USUAL_SIDE: f32 = 416.0;
+
 impl Follower {
-    /// A follower; `every_frame` switches the motion gate off.
-    pub fn new(config: TrackerConfig, every_frame: bool) -> Self {
+    /// A follower that has objects looked for in pictures with this longest side, px, or the model's own; `every_frame`
+    /// switches the motion gate off.
+    pub fn new(mut config: TrackerConfig, look_px: Option<u32>, every_frame: bool) -> Self {
+        if let Some(look_px) = look_px {
+            // What is small is so in what the detector sees.
+            config.small_side *= USUAL_SIDE / look_px as f32;
+        }
         Self {
+            look_px,
             gate: MotionGate::default(),
             every_frame,
             least_score: config.least_score,
@@ -78,10 +89,11 @@ impl Follower {
             });
             return Ok(if moves { Looked::Paced } else { Looked::Still });
         }
+        let within = detector.look(self.look_px)?;
         timed("develop", &mut || frame.develop());
         let mut detected = Ok(());
         timed("detect", &mut || {
-            detected = detector.detect(&frame.image, self.least_score, &mut self.detections)
+            detected = detector.detect_within(&frame.image, within, self.least_score, &mut self.detections)
         });
         detected?;
         self.pace.looked(frame.at_s);

@@ -16,6 +16,7 @@ pub mod decide;
 pub mod device;
 pub mod doctor;
 pub mod eval;
+pub mod fit;
 pub mod follow;
 pub mod identify;
 pub mod lane;

@@ -1,6 +1,6 @@
 //! The models of one worker: each worker has its own sessions, so that no run waits for another's.
 
-use crate::config::{Config, ModelsConfig};
+use crate::config::{CameraConfig, Config, ModelsConfig};
 use std::collections::BTreeMap;
 use vong_models::detect::ObjectDetector;
 use vong_models::face::{FaceDetector, FaceEmbedder};
@@ -101,6 +101,19 @@ impl Nets {
             faces: faces.transpose()?,
             plates: plates.transpose()?,
         })
+    }
+
+    /// Whether objects can be looked for as these cameras ask.
+    ///
+    /// # Errors
+    /// When a camera asks for a size that the detector does not take.
+    pub fn suit(&self, cameras: &[CameraConfig]) -> Result<(), ModelError> {
+        match &self.objects {
+            Some(objects) => cameras
+                .iter()
+                .try_for_each(|camera| objects.look(camera.look_px).map(drop)),
+            None => Ok(()),
+        }
     }
 
     /// Model by job, for the device's state.

@@ -2,6 +2,7 @@
 //! on how busy the machine is; there is a longest pause, so that nothing still is missed for good.
 
 use crate::track::{Track, TrackState};
+use vong_models::PointPx;
 
 /// While something moves, s: between two looks a walker goes half a pace, and the tracker knows where.
 const MOVING_EVERY_S: f64 = 0.3;
@@ -77,15 +78,18 @@ impl Pace {
 
 /// Whether a track is about to reach a line, or just has.
 fn is_near(line: &[f32; 4], size: (u32, u32), track: &Track) -> bool {
+    let speed = track.velocity[0].hypot(track.velocity[1]);
+    away(line, size, track.bbox.centre()) < NEAR_HEIGHTS * track.bbox.height() + NEAR_WALK_S * speed
+}
+
+/// How far a point of a picture of this size is from a line in shares of it, px.
+pub(crate) fn away(line: &[f32; 4], size: (u32, u32), point: PointPx) -> f32 {
     let (width, height) = (size.0 as f32, size.1 as f32);
     let (from, to) = ((line[0] * width, line[1] * height), (line[2] * width, line[3] * height));
     let (along_x, along_y) = (to.0 - from.0, to.1 - from.1);
-    let centre = track.bbox.centre();
     let length = (along_x * along_x + along_y * along_y).max(1e-3);
-    let share = (((centre.x - from.0) * along_x + (centre.y - from.1) * along_y) / length).clamp(0.0, 1.0);
-    let away = (centre.x - from.0 - share * along_x).hypot(centre.y - from.1 - share * along_y);
-    let speed = track.velocity[0].hypot(track.velocity[1]);
-    away < NEAR_HEIGHTS * track.bbox.height() + NEAR_WALK_S * speed
+    let share = (((point.x - from.0) * along_x + (point.y - from.1) * along_y) / length).clamp(0.0, 1.0);
+    (point.x - from.0 - share * along_x).hypot(point.y - from.1 - share * along_y)
 }
 
 #[cfg(test)]

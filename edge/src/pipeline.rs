@@ -40,6 +40,7 @@ pub async fn run(config: Config, once: bool, stop: CancellationToken) -> anyhow:
         .faces
         .as_ref()
         .map(|(_, embedder)| (embedder.model().to_string(), embedder.default_threshold()));
+    nets[0].suit(&config.cameras)?;
     let names = nets[0].names();
 
     let clock: Arc<dyn Clock> = Arc::new(BootClock::default());

@@ -165,6 +165,7 @@ fn camera(clip: &Path, every_frame: bool) -> CameraConfig {
         repeat: true,
         max_fps: 120.0,
         region: None,
+        look_px: None,
         priority: 5,
         every_frame,
         lines: vec![LineConfig {

@@ -26,12 +26,16 @@ impl Default for SessionOptions {
     }
 }
 
+/// Shapes of input whose tensors are kept: cameras with pictures of different shape take turns.
+const KEPT_SHAPES: usize = 4;
+
 /// A model, ready to run. Its tensors are kept between runs: the shapes of its outputs must follow from that of its input.
 #[derive(Debug)]
 pub struct Session {
     inner: OrtSession,
     path: PathBuf,
-    tensors: Option<Tensors>,
+    /// By shape, the one used last at the end.
+    tensors: Vec<Tensors>,
     clock: rustix::time::ClockId,
 }
 
@@ -175,7 +179,7 @@ impl Session {
         Ok(Self {
             inner,
             path: model.to_path_buf(),
-            tensors: None,
+            tensors: Vec::with_capacity(KEPT_SHAPES),
             // A run with one thread stays on the caller's; with more, nothing but the process knows its time.
             clock: match options.threads {
                 0 | 1 => rustix::time::ClockId::ThreadCPUTime,
@@ -185,7 +189,7 @@ impl Session {
     }
 
     /// Runs the model on one input. `fill` gets the input tensor, row-major, `shape` long, holding what the last run
-    /// left in it where the shape is the same, else zeros.
+    /// of this shape left in it, or zeros.
     pub fn run(&mut self, shape: &[usize], fill: impl FnOnce(&mut [f32])) -> Result<Outputs<'_>, ModelError> {
         let Self {
             inner,
@@ -197,13 +201,16 @@ impl Session {
             path: path.clone(),
             cause: error.to_string(),
         };
-        if tensors.as_ref().is_none_or(|tensors| tensors.shape != shape) {
-            *tensors = None;
+        match tensors.iter().position(|tensors| tensors.shape == shape) {
+            Some(place) => tensors[place..].rotate_left(1),
+            None => {
+                if tensors.len() == KEPT_SHAPES {
+                    tensors.remove(0);
+                }
+                tensors.push(Tensors::new(shape).map_err(failed)?);
+            }
         }
-        let tensors = match tensors {
-            Some(tensors) => tensors,
-            none => none.insert(Tensors::new(shape).map_err(failed)?),
-        };
+        let tensors = tensors.last_mut().expect("it was put there");
         fill(tensors.input.extract_tensor_mut().1);
         let start_ns = now_ns(*clock);
         let spent = || SPENT_NS.fetch_add(now_ns(*clock).saturating_sub(start_ns), Ordering::Relaxed);

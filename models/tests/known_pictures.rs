@@ -106,6 +106,26 @@ fn a_part_of_a_picture_gives_points_of_the_whole() {
 }
 
 #[test]
+fn a_detector_looks_at_larger_and_smaller_pictures_in_turn() {
+    let Some(store) = store() else { return };
+    let manifest = Manifest::load(None).unwrap();
+    let picture = portrait(&store, "astronaut.png");
+    let open = || ObjectDetector::open(&store, &manifest, None, 1).unwrap();
+    let look = |detector: &mut ObjectDetector, side: u32| {
+        let (within, mut found) = (detector.look(Some(side)).unwrap(), Vec::new());
+        detector.detect_within(&picture, within, 0.4, &mut found).unwrap();
+        found
+    };
+    // More sides than a session keeps tensors for, twice: each as if it were the only one.
+    let mut detector = open();
+    for side in [192, 256, 320, 416, 480, 512, 192, 256] {
+        let found = look(&mut detector, side);
+        assert_eq!(found, look(&mut open(), side), "{side} px");
+        assert!(found[0].bbox.height() > 400.0, "{side} px: {found:?}");
+    }
+}
+
+#[test]
 fn pictures_without_content_give_nothing() {
     let Some(store) = store() else { return };
     let manifest = Manifest::load(None).unwrap();

@@ -76,6 +76,12 @@ fn yolox_finds_the_person_that_the_default_finds() {
         assert_eq!(found.len(), 1, "{model:?}: {found:?}");
         found[0].bbox
     };
+    let fixed = ObjectDetector::open(&site.store, &site.manifest, Some("yolox-nano"), 1).unwrap();
+    let refused = fixed.look(Some(256)).unwrap_err().to_string();
+    assert!(
+        refused.contains("`yolox-nano` looks at 416 x 416 px only") && refused.contains("leave look_px out"),
+        "{refused}"
+    );
     let overlap = found(Some("yolox-nano")).iou(&found(None));
     assert!(overlap > 0.7, "they overlap by {overlap} only");
 }

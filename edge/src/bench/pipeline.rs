@@ -5,7 +5,7 @@
 use super::gallery::{listed, normal, unit};
 use crate::camera::{Books, CameraChain, Lists};
 use crate::cli::few;
-use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig, PlatesConfig};
+use crate::config::{CameraConfig, CountedClass, FacesConfig, LineConfig, ModelsConfig, PlatesConfig, look_px};
 use crate::eval::count::{Line, line, round};
 use crate::eval::usage::Usage;
 use crate::identify::Gallery;
@@ -46,6 +46,9 @@ pub struct PipelineArgs {
     /// Detect on every frame, without the motion gate.
     #[arg(long)]
     pub every_frame: bool,
+    /// Longest side of the picture that objects are looked for in, px; the model's own where not said.
+    #[arg(long, value_name = "PX", value_parser = look_px)]
+    pub look_px: Option<u32>,
     /// Which form of the models.
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
@@ -71,6 +74,7 @@ impl PipelineArgs {
             repeat: false,
             max_fps: 120.0,
             region: None,
+            look_px: self.look_px,
             priority: 5,
             every_frame: self.every_frame,
             lines: vec![LineConfig {
@@ -102,6 +106,7 @@ impl PipelineArgs {
             plates: self.plates,
         };
         let mut nets = Nets::open(&Store::locate(), &manifest, &models, needs, self.threads)?;
+        nets.suit(&[self.camera(0)?])?;
         let lists = match &mut nets.faces {
             Some((_, embedder)) => Lists {
                 gallery: strangers(embedder)?,

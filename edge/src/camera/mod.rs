@@ -91,7 +91,7 @@ pub struct CameraChain {
 
 fn follower(config: &CameraConfig) -> Follower {
     let lines = config.lines.iter().map(|line| line.points).collect();
-    Follower::new(TrackerConfig::default(), config.every_frame).with_lines(lines)
+    Follower::new(TrackerConfig::default(), config.look_px, config.every_frame).with_lines(lines)
 }
 
 impl CameraChain {

@@ -46,6 +46,20 @@ fn lines_are_told_in_shares_of_the_region() {
 }
 
 #[test]
+fn a_camera_that_only_counts_is_decoded_to_what_is_looked_at() {
+    let within =
+        |text: &str| Config::parse(text, Path::new("edge.toml")).unwrap().cameras[0].picture_within(Some([416; 2]));
+    let near = GOOD.replace("file =", "look_px = 256\nfile =");
+    assert_eq!(within(GOOD), Some((416, 416)));
+    assert_eq!(within(&near), Some((256, 256)));
+    assert_eq!(
+        within(&format!("{near}\n[camera.faces]")),
+        None,
+        "faces want the full picture"
+    );
+}
+
+#[test]
 fn bad_files_are_answered_with_place_and_remedy() {
     check(
         |good| good.replace("site = \"demo-park\"", "site = \"Demo Park\""),
@@ -66,6 +80,12 @@ fn bad_files_are_answered_with_place_and_remedy() {
         |good| good.replace("file =", "region = [0.6, 0.0, 1.0, 1.0]\nfile ="),
         "line `main`: lies outside",
     );
+    for side in [0, 96, 300, 1312] {
+        check(
+            |good| good.replace("file =", &format!("look_px = {side}\nfile =")),
+            "look_px: must be a multiple of 32 from 128 to 1280",
+        );
+    }
     check(
         |good| good.replace("file = \"walkway.avi\"", "rtsp = \"http:/x\""),
         "must begin with rtsp://",

@@ -10,7 +10,7 @@ use vong_models::detect::ObjectDetector;
 use vong_models::{Manifest, Store};
 
 use crate::cli::few;
-use crate::config::Region;
+use crate::config::{Region, look_px};
 use crate::follow::{Follower, untimed};
 use crate::source::{FileOptions, FileSource, Frame, Next, Source, SourceOptions};
 use crate::track::{Track, TrackerConfig};
@@ -33,6 +33,9 @@ pub struct FollowArgs {
     /// Detect on every frame, without the motion gate.
     #[arg(long)]
     pub every_frame: bool,
+    /// Longest side of the picture that objects are looked for in, px; the model's own where not said.
+    #[arg(long, value_name = "PX", value_parser = look_px)]
+    pub look_px: Option<u32>,
 }
 
 /// What following a clip took.
@@ -60,7 +63,8 @@ pub fn follow(
     // The first frame first: a clip's faults show at once, the model takes a second to load.
     FileSource::open(&args.video, FileOptions::default())?.next(&mut Frame::default())?;
     let mut detector = open_detector(args.models.as_deref(), args.detector.as_deref(), args.threads)?;
-    let within = (!lines.is_empty()).then(|| detector.size().map(|side| side as u32).into());
+    let look = detector.look(args.look_px)?;
+    let within = (!lines.is_empty()).then(|| look.map(|side| side as u32).into());
     let options = FileOptions {
         source: SourceOptions {
             region,
@@ -70,7 +74,7 @@ pub fn follow(
         },
         ..FileOptions::default()
     };
-    let mut follower = Follower::new(TrackerConfig::default(), args.every_frame).with_lines(lines);
+    let mut follower = Follower::new(TrackerConfig::default(), args.look_px, args.every_frame).with_lines(lines);
     let mut frames = 0;
     let (usage, start) = (Usage::now(), Instant::now());
     let mut source = FileSource::open(&args.video, options)?;

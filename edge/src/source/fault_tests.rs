@@ -92,6 +92,44 @@ fn a_camera_that_stalls_is_lost_with_its_reason_and_comes_back_after_a_cut() {
     assert!(!reason.is_empty() && frame.seq as usize + 1 == sizes.len() + again.len());
 }
 
+/// A camera that waits with its next picture until the last one was seen: a picture that comes out late never comes.
+#[test]
+fn a_picture_comes_out_before_the_next_one_goes_in() {
+    const AT_ONCE: usize = 40;
+    const SINGLY: usize = 5;
+    let picture = [b"FRAME\n".as_slice(), &[90; 96 * 64 * 3 / 2]].concat();
+    let begin = [
+        b"YUV4MPEG2 W96 H64 F10:1 Ip A1:1 C420jpeg\n".as_slice(),
+        &picture.repeat(AT_ONCE),
+    ]
+    .concat();
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        println!("skipped: no ffmpeg");
+        return;
+    }
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let mut source = camera(&url, Arc::new(ManualClock::at(5)));
+    let (tell, told) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.write_all(&begin).unwrap();
+        while let Ok(()) = told.recv() {
+            client.write_all(&picture).unwrap();
+        }
+    });
+    let mut frame = Frame::default();
+    for number in 0..AT_ONCE + SINGLY {
+        let next = source.next(&mut frame).unwrap();
+        assert!(matches!(next, Next::Frame), "picture {number}: {next:?}");
+        if (AT_ONCE - 1..AT_ONCE + SINGLY - 1).contains(&number) {
+            tell.send(()).unwrap();
+        }
+    }
+    drop((tell, source));
+    server.join().unwrap();
+}
+
 #[test]
 fn a_camera_that_sends_nothing_or_rubbish_is_lost_with_its_reason() {
     let rubbish: Vec<u8> = (0..200_000_u32)

@@ -368,6 +368,18 @@ mod tests {
     }
 
     #[test]
+    fn a_range_that_pooling_widens_goes_on_behind_the_activation() {
+        let mut net = Builder::new("pooled");
+        net.input(ValueInfo::floats("in", &[Ok(1), Ok(1), Err("h"), Err("w")]));
+        net.node("MaxPool", &["in"], &["most"], vec![]);
+        net.node("LeakyRelu", &["most"], &["out"], vec![Attribute::float("alpha", 0.1)]);
+        let graph = ModelProto::decode(net.finish().as_slice()).unwrap().graph.unwrap();
+        let ranges = read_ranges("in -4 3\nmost -2 3\nout -0.2 3").unwrap();
+        let joined = joined(&graph, &ranges);
+        assert_eq!((joined["most"], joined["out"]), ((-4.0, 3.0), (-0.4, 3.0)));
+    }
+
+    #[test]
     fn bad_ranges_are_named() {
         for (text, place) in [("in -1", "line 1"), ("a 0 1\nb x 1", "line 2")] {
             assert!(read_ranges(text).unwrap_err().to_string().contains(place));

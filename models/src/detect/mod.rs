@@ -70,9 +70,28 @@ impl ObjectDetector {
         })
     }
 
-    /// Longest sides that it looks at, px: a larger picture is made smaller.
+    /// Longest sides that it was made for, px.
     pub fn size(&self) -> [usize; 2] {
         self.model.size
+    }
+
+    /// Sides of the largest square that it can look at where this longest side, px, is asked for.
+    ///
+    /// # Errors
+    /// When the model takes one size only, and it is another.
+    pub fn look(&self, look_px: Option<u32>) -> Result<[usize; 2], ModelError> {
+        let asked = look_px.map_or(self.model.size, |side| [side as usize; 2]);
+        if asked == self.model.size || self.session.takes_any_size() {
+            return Ok(asked);
+        }
+        let [width, height] = self.model.size;
+        Err(ModelError::Manifest {
+            manifest: "manifest.toml".into(),
+            message: format!(
+                "model `{}` looks at {width} x {height} px only; leave look_px out, or name a model that takes any size",
+                self.model.id
+            ),
+        })
     }
 
     /// Id of the model.
@@ -85,12 +104,26 @@ impl ObjectDetector {
     /// # Errors
     /// When ONNX Runtime fails or the model's outputs are not those of its family.
     pub fn detect(&mut self, picture: &RgbImage, min_score: f32, out: &mut Vec<Detection>) -> Result<(), ModelError> {
+        self.detect_within(picture, self.model.size, min_score, out)
+    }
+
+    /// The same in the picture made smaller or larger to lie within these sides, px, of [`ObjectDetector::look`].
+    ///
+    /// # Errors
+    /// When ONNX Runtime fails or the model's outputs are not those of its family.
+    pub fn detect_within(
+        &mut self,
+        picture: &RgbImage,
+        within: [usize; 2],
+        min_score: f32,
+        out: &mut Vec<Detection>,
+    ) -> Result<(), ModelError> {
         out.clear();
         self.found.clear();
         if picture.width() == 0 || picture.height() == 0 {
             return Ok(());
         }
-        let [width, height] = self.model.size;
+        let [width, height] = within;
         let scale = (width as f32 / picture.width() as f32).min(height as f32 / picture.height() as f32);
         let to = (
             scaled(picture.width(), scale, width),
@@ -99,7 +132,7 @@ impl ObjectDetector {
         // A picture that is wider than high leaves a margin that need not be looked at.
         let size = match self.session.takes_any_size() {
             true => [to.0.next_multiple_of(MULTIPLE), to.1.next_multiple_of(MULTIPLE)],
-            false => self.model.size,
+            false => within,
         };
         let (scaler, normalise) = (&mut self.scaler, &self.normalise);
         let mut placement = None;

@@ -23,7 +23,9 @@ pub(super) fn decode(
         let of_width = |widths: &[usize]| -> Result<Tensor<'_>, ModelError> {
             for index in 0..2 * STRIDES.len() {
                 let tensor = outputs.at(index)?;
-                let shapes = widths.iter().map(|&width| [1, columns * rows, width].map(|side| side as i64));
+                let shapes = widths
+                    .iter()
+                    .map(|&width| [1, columns * rows, width].map(|side| side as i64));
                 if shapes.into_iter().any(|shape| tensor.shape == shape) {
                     return Ok(tensor);
                 }
