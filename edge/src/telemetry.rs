@@ -81,6 +81,28 @@ pub struct Counted {
     pub stages: BTreeMap<&'static str, (u64, Duration)>,
 }
 
+impl Counted {
+    /// Frames that were worked on: neither replaced nor given up.
+    pub fn worked_on(&self) -> u64 {
+        self.frames.saturating_sub(self.frames_replaced + self.frames_shed)
+    }
+
+    /// Takes in those of another.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.frames_replaced += other.frames_replaced;
+        self.frames_shed += other.frames_shed;
+        for (name, times) in &other.counters {
+            *self.counters.entry(name).or_default() += times;
+        }
+        self.decided.add(&other.decided);
+        for (stage, (runs, time)) in &other.stages {
+            let own = self.stages.entry(stage).or_default();
+            *own = (own.0 + runs, own.1 + *time);
+        }
+    }
+}
+
 impl CameraTelemetry {
     /// A camera that is being opened.
     pub fn new(camera: CameraId) -> Self {
@@ -254,6 +276,29 @@ mod tests {
             let found = durations.share_ms(share);
             assert!((ms..ms * 1.2).contains(&found), "{found} for {ms}");
         }
+    }
+
+    #[test]
+    fn what_several_cameras_did_adds_up() {
+        let camera = |frames: u64, stage, ms| {
+            let telemetry = CameraTelemetry::new(CameraId::new("gate").unwrap());
+            (0..frames).for_each(|number| telemetry.frame(number == 1));
+            telemetry.shed();
+            telemetry.count("crossings", frames);
+            telemetry.decided(Duration::from_millis(ms));
+            let mut counted = telemetry.ever();
+            counted.stages.insert(stage, (frames, Duration::from_millis(ms)));
+            counted
+        };
+        let mut all = Counted::default();
+        for counted in [camera(1, "detect", 10), camera(3, "detect", 20), camera(4, "embed", 40)] {
+            all.add(&counted);
+        }
+        assert_eq!((all.frames, all.frames_replaced, all.frames_shed), (11, 2, 3));
+        assert_eq!((all.worked_on(), all.counters["crossings"]), (6, 8));
+        assert_eq!(all.stages["detect"], (4, Duration::from_millis(30)));
+        assert_eq!(all.stages["embed"], (4, Duration::from_millis(40)));
+        assert!((40.0..50.0).contains(&all.decided.share_ms(1.0)));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::calibrate;
 use crate::fetch::{self, Condition};
-use crate::manifest::{Manifest, sha256_of_bytes};
+use crate::hash::sha256_of_bytes;
+use crate::manifest::Manifest;
 use crate::store::Store;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};

@@ -1,6 +1,6 @@
 //! What can go wrong with a model or a picture, in words that name the file and the remedy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +47,18 @@ pub enum ModelError {
         /// What it said.
         cause: String,
     },
-    /// ONNX Runtime cannot open or run the model.
-    #[error("model `{path}` failed: {cause}")]
+    /// ONNX Runtime cannot open the model.
+    #[error(
+        "cannot open model `{path}`: {cause}; the file may be cut short or no ONNX model: put a whole one there and write its sha256 into the manifest"
+    )]
+    Unopened {
+        /// The model.
+        path: PathBuf,
+        /// What it said.
+        cause: String,
+    },
+    /// ONNX Runtime cannot run the model, or its outputs are not those of its family.
+    #[error("model `{path}` failed: {cause}; see whether `size` and `family` in the manifest are those of the file")]
     Session {
         /// The model.
         path: PathBuf,
@@ -63,4 +73,28 @@ pub enum ModelError {
         /// What is wrong with it.
         message: String,
     },
+}
+
+impl ModelError {
+    /// ONNX Runtime cannot open this model.
+    pub(crate) fn unopened(path: &Path, cause: &str) -> Self {
+        Self::Unopened {
+            path: path.to_path_buf(),
+            cause: in_one_line(cause),
+        }
+    }
+
+    /// This model cannot be run, or says something else than its family.
+    pub(crate) fn failed(path: &Path, cause: &str) -> Self {
+        Self::Session {
+            path: path.to_path_buf(),
+            cause: in_one_line(cause),
+        }
+    }
+}
+
+/// ONNX Runtime tells some causes in several lines, and as sentences.
+fn in_one_line(cause: &str) -> String {
+    let words: Vec<&str> = cause.split_whitespace().collect();
+    words.join(" ").trim_end_matches('.').to_string()
 }

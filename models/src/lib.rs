@@ -13,6 +13,7 @@ pub mod error;
 pub mod face;
 pub mod fetch;
 pub mod geometry;
+pub mod hash;
 pub mod manifest;
 #[cfg(test)]
 mod manifest_test;

@@ -156,10 +156,6 @@ impl Session {
         commit: impl FnOnce(SessionBuilder) -> ort::Result<OrtSession>,
     ) -> Result<Self, ModelError> {
         let environment = environment(&store.onnx_runtime())?;
-        let failed = |cause: String| ModelError::Session {
-            path: model.to_path_buf(),
-            cause,
-        };
         let open = || -> Result<OrtSession, String> {
             let builder = OrtSession::builder(&environment)
                 .map_err(|error| error.to_string())?
@@ -175,7 +171,7 @@ impl Session {
                 .map_err(|error| error.to_string())?;
             commit(builder).map_err(|error| error.to_string())
         };
-        let inner = open().map_err(failed)?;
+        let inner = open().map_err(|cause| ModelError::unopened(model, &cause))?;
         Ok(Self {
             inner,
             path: model.to_path_buf(),
@@ -197,10 +193,7 @@ impl Session {
             tensors,
             clock,
         } = self;
-        let failed = |error: ort::Error| ModelError::Session {
-            path: path.clone(),
-            cause: error.to_string(),
-        };
+        let failed = |error: ort::Error| ModelError::failed(path, &error.to_string());
         match tensors.iter().position(|tensors| tensors.shape == shape) {
             Some(place) => tensors[place..].rotate_left(1),
             None => {
@@ -279,9 +272,6 @@ impl Outputs<'_> {
     }
 
     pub(crate) fn fault(&self, cause: String) -> ModelError {
-        ModelError::Session {
-            path: self.path.to_path_buf(),
-            cause,
-        }
+        ModelError::failed(self.path, &cause)
     }
 }

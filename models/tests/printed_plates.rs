@@ -7,7 +7,7 @@ use plate_print::{Paint, View, picture};
 use std::collections::BTreeMap;
 use vong_models::Manifest;
 use vong_models::plate::grammar::normal_form;
-use vong_models::plate::{Grammar, PlateModels, PlateReader, PlateReaderOptions};
+use vong_models::plate::{Grammar, PlateModels, PlateReader, PlateReaderOptions, PlateReading, Sight};
 use vong_wire::PlateColour;
 
 const WHITE: Paint = Paint {
@@ -35,22 +35,17 @@ const RED_LETTERS: Paint = Paint {
 const EACH: u64 = 2;
 
 fn reader() -> Option<PlateReader> {
+    reader_with(PlateReaderOptions::default())
+}
+
+fn reader_with(options: PlateReaderOptions) -> Option<PlateReader> {
     let store = here::store();
     if !store.file("ppocr-det-u8.onnx").is_file() {
         println!("skipped: no models in {}; run `make models`", store.root().display());
         return None;
     }
     let manifest = Manifest::load(None).expect("the built-in manifest is right");
-    Some(
-        PlateReader::open(
-            &store,
-            &manifest,
-            PlateModels::default(),
-            1,
-            PlateReaderOptions::default(),
-        )
-        .expect("the reader opens"),
-    )
+    Some(PlateReader::open(&store, &manifest, PlateModels::default(), 1, options).expect("the reader opens"))
 }
 
 /// Numbers that look random and are the same on every machine.
@@ -227,4 +222,52 @@ fn a_price_in_the_form_of_a_plate_is_none() {
             assert!(found.is_empty(), "{price}, {height_px} px high: {found:?}");
         }
     }
+}
+
+/// Plates that are small in their picture and askew, once with and once without a closer look at what is in doubt.
+#[test]
+fn a_plate_in_doubt_is_looked_at_again_and_the_surer_reading_stands() {
+    let usual = PlateReaderOptions::default();
+    // So little would be seen of what lies around that no closer look is worth it.
+    let no_closer = Sight {
+        side: 1.0,
+        ..usual.doubt_sight
+    };
+    let once = PlateReaderOptions {
+        doubt_sight: no_closer,
+        ..usual
+    };
+    let (Some(mut once), Some(mut again)) = (reader_with(once), reader_with(usual)) else {
+        return;
+    };
+    let (mut first, mut found, mut surer) = (Vec::new(), Vec::new(), 0);
+    for (rows, height_px, seed) in [
+        (&["30A-339.18"][..], 9.8, 1),
+        (&["51G-678.90"], 9.8, 2),
+        (&["51G-678.90"], 12.6, 2),
+        (&["59-H1", "677.91"], 16.0, 4),
+        (&["59-H1", "677.91"], 18.0, 4),
+        // Sure at first sight.
+        (&["29-B1", "123.45"], 18.0, 3),
+    ] {
+        let rows: Vec<String> = rows.iter().map(|&row| row.to_owned()).collect();
+        let view = View {
+            height_px,
+            tilt: 6.0,
+            around: 400.0 / height_px,
+        };
+        let picture = picture(&rows, WHITE, view, seed);
+        once.read(&picture, None, &mut first).unwrap();
+        again.read(&picture, None, &mut found).unwrap();
+        let sure = |readings: &[PlateReading]| readings.first().map_or(0.0, |reading| reading.confidence);
+        assert!(
+            sure(&found) >= sure(&first),
+            "{rows:?}, {view:?}: {found:?} after {first:?}"
+        );
+        if sure(&first) >= usual.settled {
+            assert_eq!(found, first, "{rows:?}, {view:?} was settled");
+        }
+        surer += usize::from(sure(&found) > sure(&first));
+    }
+    assert!(surer >= 2, "a closer look made {surer} readings surer");
 }

@@ -1,5 +1,5 @@
-//! A site's own models by manifest alone: those of docs/guide/own-models.toml find what the default ones find. Skipped where
-//! their files, which are not ours to pass on, are not there.
+//! A site's own models by manifest alone: those of docs/guide/own-models.toml find what the default ones find, and a wrong one
+//! is told with its remedy. Skipped where their files, which are not ours to pass on, or the store's are not there.
 
 mod here;
 
@@ -123,4 +123,60 @@ fn mobilefacenet_knows_a_person_again_and_no_other() {
         same > threshold && different < threshold,
         "same {same}, different {different}, threshold {threshold}"
     );
+}
+
+/// The same model as `like`, from this file and with this line of its own.
+fn own(like: &str, file: &Path, line: &str) -> (Store, Manifest) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("own.toml");
+    let sha256 = vong_models::hash::sha256_of(file).expect("the file is readable");
+    let text = format!(
+        "[[model]]\nid = \"own\"\nlike = \"{like}\"\nfile = \"{}\"\nsha256 = \"{sha256}\"\n{line}\n",
+        file.display()
+    );
+    std::fs::write(&path, text).expect("a file can be written");
+    (here::store(), Manifest::load(Some(&path)).expect("the manifest can be"))
+}
+
+/// A file of the store, where it and ONNX Runtime are there.
+fn stored(name: &str) -> Option<PathBuf> {
+    let store = here::store();
+    let there = store.file(name).is_file() && store.onnx_runtime().is_file();
+    if !there {
+        println!("skipped: no models in {}; run `make models`", store.root().display());
+    }
+    there.then(|| store.file(name).canonicalize().expect("the file is there"))
+}
+
+fn check_told(error: &vong_models::ModelError, parts: &[&str]) {
+    let told = error.to_string();
+    assert!(!told.contains('\n'), "{told:?} has several lines");
+    for part in parts {
+        assert!(told.contains(part), "{told:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_short_is_told_with_its_remedy() {
+    let Some(whole) = stored("centerface.onnx") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.onnx");
+    let bytes = std::fs::read(&whole).unwrap();
+    std::fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
+    let (store, manifest) = own("centerface", &cut, "");
+    let Err(error) = FaceDetector::open(&store, &manifest, Some("own"), 1) else {
+        panic!("half a model was opened");
+    };
+    check_told(&error, &["cut.onnx", "cut short", "sha256", "manifest"]);
+}
+
+#[test]
+fn a_size_that_is_not_the_files_is_told_with_its_remedy() {
+    let Some(file) = stored("faceres.onnx") else { return };
+    let (store, manifest) = own("faceres", &file, "size = [112, 112]");
+    let mut embedder = FaceEmbedder::open(&store, &manifest, Some("own"), 1).unwrap();
+    let points = [(40.0, 40.0), (80.0, 40.0), (60.0, 65.0), (45.0, 85.0), (75.0, 85.0)];
+    let points = points.map(|(x, y)| vong_models::PointPx { x, y });
+    let error = embedder.embed(&RgbImage::new(120, 120), &[points]).unwrap_err();
+    check_told(&error, &["faceres.onnx", "112", "224", "`size`", "manifest"]);
 }

@@ -1,5 +1,6 @@
 //! `bench pipeline --cameras N`: many cameras at their own speed, by the device's own threads, schedule and outbox.
-//! Invariant: a frame that nobody looked at in time is counted as such.
+//! Invariant: a frame that nobody looked at in time is counted as such, and every figure a frame is of all cameras, divided
+//! by the frames that they worked on.
 
 use super::pipeline::{PipelineArgs, stages};
 use crate::camera::Books;
@@ -9,7 +10,7 @@ use crate::device::{Camera, Device, watch};
 use crate::eval::count::round;
 use crate::eval::usage::{Usage, memory_mib};
 use crate::outbox::{DEFAULT_LIMIT_BYTES, Outbox};
-use crate::telemetry::{CameraTelemetry, Durations};
+use crate::telemetry::{CameraTelemetry, Counted};
 use crate::watchdog::Patience;
 use anyhow::{Context, ensure};
 use serde_json::json;
@@ -93,42 +94,33 @@ async fn run_cameras(args: &PipelineArgs) -> anyhow::Result<serde_json::Value> {
     let wall_s = start.elapsed().as_secs_f64();
     let spent = usage.until_now();
     let inference_s = (inference_time() - inference).as_secs_f64();
-    let (mut frames, mut replaced, mut shed, mut decided) = (0, 0, 0, Durations::default());
+    let mut all = Counted::default();
     for camera in &device.cameras {
         ensure!(
             camera.telemetry.status() == CameraStatus::Ended,
             "`{}` was not played to its end; what is wrong with it is said above",
             args.video.display()
         );
-        let ever = camera.telemetry.ever();
-        frames += ever.frames;
-        replaced += ever.frames_replaced;
-        shed += ever.frames_shed;
-        decided.add(&ever.decided);
+        all.add(&camera.telemetry.ever());
     }
     outbox.close().await;
     // What was never looked at cost its decoding only, and would make the others seem cheap.
-    let count = (frames - replaced).max(1) as f64;
-    let ms = |share: f64| round(decided.share_ms(share), 10.0);
-    let first = device
-        .cameras
-        .first()
-        .map(|camera| camera.telemetry.ever())
-        .unwrap_or_default();
+    let count = all.worked_on().max(1) as f64;
+    let ms = |share: f64| round(all.decided.share_ms(share), 10.0);
     Ok(json!({
-        "frames": frames,
-        "fps": round(frames as f64 / wall_s.max(1e-9), 100.0),
+        "frames": all.frames,
+        "fps": round(all.frames as f64 / wall_s.max(1e-9), 100.0),
         "cpu_ms_per_frame": round(spent.cpu_s * 1e3 / count, 1000.0),
         "decode_ms_per_frame": round(spent.children_s * 1e3 / count, 1000.0),
         "inference_ms_per_frame": round(inference_s * 1e3 / count, 1000.0),
         "overhead_ratio": round(spent.cpu_s / (spent.children_s + inference_s).max(1e-9), 1000.0),
         "rss_mib": spent.rss_mib,
         "rss_mib_by_quarter": by_quarter(&memory),
-        "stages": stages(&first, first.frames.max(1) as f64),
+        "stages": stages(&all, count),
         "cameras": args.cameras,
         "workers": workers,
-        "frames_replaced": replaced,
-        "frames_shed": shed,
+        "frames_replaced": all.frames_replaced,
+        "frames_shed": all.frames_shed,
         "cores_used": round(spent.cpu_s / wall_s.max(1e-9), 100.0),
         "frame_to_event_ms": { "p50": ms(0.5), "p99": ms(0.99) },
     }))

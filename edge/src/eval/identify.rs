@@ -33,8 +33,9 @@ struct Candidate {
     right: bool,
 }
 
-/// The searches of a protocol: what calibration and evaluation have in common.
-#[derive(Debug)]
+/// The searches of a protocol: what calibration and evaluation have in common. Calibration counts a stranger's photograph
+/// once, evaluation every probe.
+#[derive(Debug, Default)]
 pub struct Trials {
     /// The model that made the embeddings.
     pub model: String,
@@ -44,13 +45,25 @@ pub struct Trials {
     mated: Vec<Option<Candidate>>,
     /// Probes of strangers.
     strangers: Vec<Option<Candidate>>,
-    /// Photographs of strangers that were searched for, each counted once.
-    different: usize,
+    /// Scores of strangers' photographs in which a face was usable, by file: the same one again is no further trial.
+    different: BTreeMap<String, f32>,
     /// Photographs without a usable face.
     pub failed: usize,
 }
 
 impl Trials {
+    /// Takes in what a probe came to.
+    fn add(&mut self, file: &str, enrolled: bool, found: Option<Candidate>) {
+        if enrolled {
+            self.mated.push(found);
+            return;
+        }
+        self.strangers.push(found);
+        if let Some(found) = found {
+            self.different.entry(file.to_owned()).or_insert(found.score);
+        }
+    }
+
     /// Probes of enrolled persons.
     pub fn mated(&self) -> usize {
         self.mated.len()
@@ -59,23 +72,21 @@ impl Trials {
     /// Photographs of strangers that were searched for: without a usable face there is no trial, and the same photograph
     /// again is none either.
     pub fn non_mated(&self) -> usize {
-        self.different
+        self.different.len()
     }
 
-    /// The lowest threshold, "at least" as at the gate, at which at most this share of strangers is taken for somebody.
+    /// The lowest threshold, "at least" as at the gate, at which at most this share of strangers' photographs is taken for
+    /// somebody.
     pub fn threshold(&self, fpir: f64) -> f32 {
-        let scores: Vec<f32> = self.strangers.iter().flatten().map(|found| found.score).collect();
+        let scores: Vec<f32> = self.different.values().copied().collect();
         let above = threshold_for(&scores, fpir);
         // Written with five digits, rounded up: what is written is what was measured.
         (((f64::from(above) * 1e5).floor() + 1.0) / 1e5) as f32
     }
 
-    /// Strangers that are taken for somebody at this threshold.
+    /// Strangers' photographs that are taken for somebody at this threshold.
     pub fn false_alarms(&self, threshold: f32) -> usize {
-        self.strangers
-            .iter()
-            .filter(|found| score(**found) >= threshold)
-            .count()
+        self.different.values().filter(|score| **score >= threshold).count()
     }
 
     /// Enrolled persons that are missed at this threshold.
@@ -180,31 +191,22 @@ pub fn search_all(args: &IdentifyArgs) -> anyhow::Result<Trials> {
         args.protocol.display()
     );
     let gallery = gallery(&enrolled)?;
-    let (mut mated, mut strangers, mut different) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for [_, identity, file] in rows.iter().filter(|[role, ..]| role == "probe") {
-        let number = enrolled.keys().position(|known| known == identity);
-        let found = search(&gallery, &portraits, file, number);
-        match number {
-            Some(_) => mated.push(found),
-            None => {
-                strangers.push(found);
-                different.extend(found.map(|_| file));
-            }
-        }
-    }
     let model = enrolled
         .values()
         .flatten()
         .next()
         .map(|embedding| embedding.model.clone());
-    Ok(Trials {
+    let mut trials = Trials {
         model: model.unwrap_or_default(),
         gallery: enrolled.len(),
-        mated,
-        strangers,
-        different: different.len(),
         failed: portraits.failed(),
-    })
+        ..Trials::default()
+    };
+    for [_, identity, file] in rows.iter().filter(|[role, ..]| role == "probe") {
+        let number = enrolled.keys().position(|known| known == identity);
+        trials.add(file, number.is_some(), search(&gallery, &portraits, file, number));
+    }
+    Ok(trials)
 }
 
 fn gallery(enrolled: &BTreeMap<&str, Vec<&Embedding>>) -> anyhow::Result<Gallery> {
@@ -275,6 +277,12 @@ fn fnir_at(mated: &[Option<Candidate>], strangers: &[Option<Candidate>], fpir: f
 impl Trials {
     /// Strangers with these scores, and one enrolled person that is found with 0.9.
     pub(crate) fn of_strangers(scores: &[f32]) -> Self {
+        let names: Vec<String> = (0..scores.len()).map(|number| format!("{number}.jpg")).collect();
+        Self::of_photographs(names.iter().map(String::as_str).zip(scores.iter().copied()))
+    }
+
+    /// The same for photographs of strangers by name.
+    fn of_photographs<'a>(strangers: impl Iterator<Item = (&'a str, f32)>) -> Self {
         let candidate = |score, right| {
             Some(Candidate {
                 score,
@@ -282,14 +290,16 @@ impl Trials {
                 right,
             })
         };
-        Self {
+        let mut trials = Self {
             model: "m".into(),
             gallery: 1,
-            mated: vec![candidate(0.9, true)],
-            strangers: scores.iter().map(|score| candidate(*score, false)).collect(),
-            different: scores.len(),
-            failed: 0,
+            ..Self::default()
+        };
+        trials.add("enrolled.jpg", true, candidate(0.9, true));
+        for (file, score) in strangers {
+            trials.add(file, false, candidate(score, false));
         }
+        trials
     }
 }
 
@@ -305,6 +315,26 @@ mod tests {
         }
         assert_eq!(trials.misses(trials.threshold(0.0)), 0);
         assert_eq!(trials.misses(0.95), 1);
+    }
+
+    #[test]
+    fn a_photograph_of_a_stranger_that_is_listed_again_is_no_further_false_alarm() {
+        let once = [("a.jpg", 0.8), ("b.jpg", 0.3), ("c.jpg", 0.2), ("d.jpg", 0.1)];
+        let again = once.iter().chain(&once[..1]).chain(&once[..1]).copied();
+        let (once, mut again) = (Trials::of_photographs(once.into_iter()), Trials::of_photographs(again));
+        // Without a usable face there is no trial.
+        again.add("e.jpg", false, None);
+        for (fpir, alarms) in [(0.0, 0), (0.25, 1), (0.5, 2)] {
+            let threshold = again.threshold(fpir);
+            assert_eq!(threshold, once.threshold(fpir), "{fpir}");
+            assert_eq!(
+                (again.false_alarms(threshold), again.non_mated()),
+                (alarms, 4),
+                "{fpir}"
+            );
+        }
+        // `eval identify` counts every probe.
+        assert_eq!((once.strangers.len(), again.strangers.len()), (4, 7));
     }
 
     #[test]

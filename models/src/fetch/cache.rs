@@ -1,6 +1,6 @@
 //! Members of packages in the user's cache folder, each under its SHA-256, so that a second clone downloads nothing.
 
-use crate::manifest::sha256_of_bytes;
+use crate::hash::sha256_of_bytes;
 use anyhow::{Context, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};

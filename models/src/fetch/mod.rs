@@ -10,7 +10,8 @@ mod unpack;
 pub use cache::{Cache, write_whole};
 pub use package::{Client, Member, Package, StoreFile};
 
-use crate::manifest::{Manifest, sha256_of, sha256_of_bytes};
+use crate::hash::{sha256_of, sha256_of_bytes};
+use crate::manifest::Manifest;
 use crate::store::Store;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -7,6 +7,7 @@ use super::assemble::{Candidate, candidates};
 use super::colour::ground_colour;
 use super::evidence::{Evidence, REMEMBERED};
 use super::grammar::Grammar;
+use super::place::{Place, around, surer};
 use super::rowbox::RowBox;
 use super::rows::{RowsFinder, Sight};
 use super::whole::WholeReader;
@@ -111,9 +112,15 @@ pub struct PlateReader {
     finer: Option<RowsFinder>,
     whole: WholeReader,
     options: PlateReaderOptions,
+    scratch: Scratch,
+    places: Vec<Place>,
+}
+
+/// What the finder saw at its last look, kept for its room.
+#[derive(Default)]
+struct Scratch {
     rows: Vec<RowBox>,
     cuts: Vec<Candidate>,
-    places: Vec<Place>,
 }
 
 /// Ids of the models that read plates; the default one where none is named.
@@ -145,16 +152,6 @@ enum Look {
     Finer,
 }
 
-/// A place that may show a plate, with what was seen there.
-#[derive(Clone)]
-struct Place {
-    bbox: BBoxPx,
-    cut: RowBox,
-    /// Confidence of the cut that gave the box.
-    confidence: f32,
-    evidence: Evidence,
-}
-
 impl PlateReader {
     /// Opens the models.
     ///
@@ -179,8 +176,7 @@ impl PlateReader {
             finer: finer.transpose()?,
             whole: WholeReader::open(store, manifest, models.reader, threads)?,
             options,
-            rows: Vec::new(),
-            cuts: Vec::new(),
+            scratch: Scratch::default(),
             places: Vec::new(),
         })
     }
@@ -204,24 +200,15 @@ impl PlateReader {
         if part.width() < 8.0 || part.height() < 8.0 {
             return Ok(());
         }
-        let mut rows = std::mem::take(&mut self.rows);
-        let mut cuts = std::mem::take(&mut self.cuts);
         self.places.clear();
-        let outcome = self.read_part(picture, part, &mut rows, &mut cuts);
-        (self.rows, self.cuts) = (rows, cuts);
+        let outcome = self.read_part(picture, part);
         let places = self.places.iter().filter(|place| self.is_reported(&place.evidence));
         out.extend(places.filter_map(|place| reading(picture, place)));
         out.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         outcome
     }
 
-    fn read_part(
-        &mut self,
-        picture: &RgbImage,
-        part: BBoxPx,
-        rows: &mut Vec<RowBox>,
-        cuts: &mut Vec<Candidate>,
-    ) -> Result<(), ModelError> {
+    fn read_part(&mut self, picture: &RgbImage, part: BBoxPx) -> Result<(), ModelError> {
         if (0.9..8.0).contains(&(part.width() / part.height())) {
             self.consider(picture, &Candidate::filling(&part), WHOLE)?;
             // A plate that fills the picture needs no finder.
@@ -234,26 +221,20 @@ impl PlateReader {
             }
         }
         let before = self.places.clone();
-        self.search(picture, part, Look::First, rows, cuts)?;
-        self.look_closely(picture, part, rows, cuts)?;
+        self.search(picture, part, Look::First)?;
+        self.look_closely(picture, part)?;
         // Writing was seen and no plate read: the finder of 8 bits may have drawn its boxes a little askew. What the finer
         // one shows counts alone then.
         let none = self.places.iter().all(|place| !self.is_reported(&place.evidence));
-        if none && !rows.is_empty() && self.finer.is_some() {
+        if none && !self.scratch.rows.is_empty() && self.finer.is_some() {
             self.places = before;
-            self.search(picture, part, Look::Finer, rows, cuts)?;
+            self.search(picture, part, Look::Finer)?;
         }
         Ok(())
     }
 
     /// What the first sight left in doubt is looked for again in what lies around it, larger: the surer of the two counts.
-    fn look_closely(
-        &mut self,
-        picture: &RgbImage,
-        part: BBoxPx,
-        rows: &mut Vec<RowBox>,
-        cuts: &mut Vec<Candidate>,
-    ) -> Result<(), ModelError> {
+    fn look_closely(&mut self, picture: &RgbImage, part: BBoxPx) -> Result<(), ModelError> {
         if self.finer.is_none() {
             return Ok(());
         }
@@ -266,36 +247,35 @@ impl PlateReader {
                 continue;
             }
             let before = self.places.clone();
-            let there = |p: &Place| p.bbox.contains(doubt.bbox.centre()) || doubt.bbox.contains(p.bbox.centre());
-            self.places.retain(|p| !there(p));
-            self.search(picture, around, Look::Doubt, rows, cuts)?;
-            let surer = |p: &Place| there(p) && p.evidence.confidence() > doubt.evidence.confidence();
-            if !self.places.iter().any(surer) {
-                self.places = before;
-            }
+            self.places.retain(|p| !p.is_at(&doubt.bbox));
+            self.search(picture, around, Look::Doubt)?;
+            self.places = surer(&doubt, before, std::mem::take(&mut self.places));
         }
         Ok(())
     }
 
     /// Looks at what the finder sees.
-    fn search(
-        &mut self,
-        picture: &RgbImage,
-        part: BBoxPx,
-        look: Look,
-        rows: &mut Vec<RowBox>,
-        cuts: &mut Vec<Candidate>,
-    ) -> Result<(), ModelError> {
+    fn search(&mut self, picture: &RgbImage, part: BBoxPx, look: Look) -> Result<(), ModelError> {
         let (finder, sight) = match &mut self.finer {
             Some(_) if look == Look::First => (&mut self.finder, self.options.first_sight),
             Some(_) if look == Look::Doubt => (&mut self.finder, self.options.doubt_sight),
             Some(finest) => (finest, self.options.close_sight),
             None => (&mut self.finder, self.options.close_sight),
         };
+        let Scratch { rows, cuts } = &mut self.scratch;
         finder.find(picture, part, sight, rows)?;
         candidates(rows, cuts);
+        // Looking needs the reader whole.
+        let cuts = std::mem::take(cuts);
+        let outcome = self.consider_all(picture, &cuts);
+        self.scratch.cuts = cuts;
+        outcome
+    }
+
+    /// Looks at what may be a plate, and at what may be one of which the finder saw one row.
+    fn consider_all(&mut self, picture: &RgbImage, cuts: &[Candidate]) -> Result<(), ModelError> {
         let mut left = self.options.most_cuts;
-        for candidate in cuts.iter() {
+        for candidate in cuts {
             if left == 0 {
                 break;
             }
@@ -305,11 +285,8 @@ impl PlateReader {
             left -= 1;
             self.consider(picture, candidate, FOUND)?;
         }
-        // A plate of which the finder saw one row.
-        for candidate in cuts
-            .iter()
-            .filter(|c| (1.3..5.0).contains(&(c.cut.length / c.cut.height)) && c.rows == 1)
-        {
+        let one_row = |c: &&Candidate| (1.3..5.0).contains(&(c.cut.length / c.cut.height)) && c.rows == 1;
+        for candidate in cuts.iter().filter(one_row) {
             for side in [-1.0, 1.0] {
                 if left == 0 || self.taken(&candidate.cut) {
                     break;
@@ -331,8 +308,8 @@ impl PlateReader {
             .clipped(picture.width() as f32, picture.height() as f32);
         let confidence = evidence.confidence();
         let same = |p: &Place| {
-            let near = p.bbox.contains(bbox.centre()) || bbox.contains(p.bbox.centre());
-            p.bbox.iou(&bbox) > SAME_PLACE_IOU || near && p.evidence.best().is_some_and(|b| b.plate == best.plate)
+            p.bbox.iou(&bbox) > SAME_PLACE_IOU
+                || p.is_at(&bbox) && p.evidence.best().is_some_and(|b| b.plate == best.plate)
         };
         match self.places.iter().position(same) {
             Some(at) => {
@@ -418,15 +395,4 @@ fn reading(picture: &RgbImage, place: &Place) -> Option<PlateReading> {
         confidence: place.evidence.confidence(),
         alternatives: place.evidence.others(3),
     })
-}
-
-/// A plate with as much again on every side, in the part where it was looked for.
-fn around(plate: &BBoxPx, part: &BBoxPx) -> BBoxPx {
-    let margin = plate.width().max(plate.height());
-    BBoxPx::new(
-        (plate.x1 - margin).max(part.x1),
-        (plate.y1 - margin).max(part.y1),
-        (plate.x2 + margin).min(part.x2),
-        (plate.y2 + margin).min(part.y2),
-    )
 }
