@@ -22,6 +22,7 @@ trap 'rm -rf "$work"' EXIT
 # key NAME: the number behind a key of the one object on standard input
 key() { sed -n "s/.*\"$1\": *\(-\{0,1\}[0-9.]*\).*/\1/p" | head -n 1; }
 median() { sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
+per_frame() { awk -v s="$1" -v n="$2" 'BEGIN { if (n > 0) printf "%.3f", s * 1000 / n }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (a != "" && b > 0) printf "%.3f", a / b; else print "-" }'; }
 
 # measure NAME COMMAND...: notes the object that a command prints; an empty note where it fails
@@ -32,6 +33,12 @@ measure() {
   if ! "$@" >>"$work/$name" 2>"$work/$name.err"; then echo "bench: $name skipped: $(tail -n 1 "$work/$name.err")" >&2; fi
 }
 of() { [ -f "$work/$1" ] && while read -r object; do echo "$object" | key "$2"; done <"$work/$1" | median || true; }
+
+# Processor time of a command, s, as an object.
+cpu_of() {
+  local TIMEFORMAT='%3U %3S'
+  { time "$@" >/dev/null 2>&1; } 2>&1 | awk '{ printf "{\"cpu_s\": %.3f}\n", $1 + $2 }'
+}
 
 # A scene in which nothing happens: the clip's first picture, for a minute.
 still=$work/still.mp4
@@ -46,6 +53,7 @@ for _ in $(seq "$rounds"); do
   measure peer-faces "$python" "$peers/people_counter.py" "$clip" --line $line --faces
   measure adaptive $edge bench pipeline --video "$clip" --line $line
   measure still $edge bench pipeline --video "$still" --line $line
+  measure still-ffmpeg cpu_of ffmpeg -nostdin -i "$still" -f null -
   for size in 10000 100000; do
     measure gallery-$size $edge bench gallery --size $size --dim 128
     measure peer-gallery-$size "$python" "$peers/gallery_search.py" $size 128
@@ -86,7 +94,8 @@ count() { echo "$(of "$1" in) in, $(of "$1" out) out"; }
   row "every frame, default precision, ms" "$(of every cpu_ms_per_frame)" "$(of peer cpu_ms_per_frame)" 0.45
   row "the same with faces, ms" "$(of faces cpu_ms_per_frame)" "$(of peer-faces cpu_ms_per_frame)" 0.40
   row "as the scene asks for (default), ms" "$(of adaptive cpu_ms_per_frame)" "$(of peer cpu_ms_per_frame)" 0.15
-  row "a still scene beside decoding alone, ms" "$(of still cpu_ms_per_frame)" "$(of still decode_ms_per_frame)" 1.5
+  row "a still scene beside \`ffmpeg -i clip -f null -\`, ms" "$(of still cpu_ms_per_frame)" "$(per_frame "$(of still-ffmpeg cpu_s)" "$(of still frames)")" 1.5
+  row "the same beside decoding with one thread, ms" "$(of still cpu_ms_per_frame)" "$(of still decode_ms_per_frame)" 1.5
   row "10,000 faces of 128, us" "$(of gallery-10000 us_per_query)" "$(of peer-gallery-10000 us_per_query)" 0.25
   row "100,000 faces of 128, us" "$(of gallery-100000 us_per_query)" "$(of peer-gallery-100000 us_per_query)" 0.25
   row "plates, 84 scenes, ms a picture, p50" "$(of plates p50)" "$(of peer-plates ms_p50)" 0.2
