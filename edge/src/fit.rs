@@ -15,7 +15,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vong_models::detect::ObjectDetector;
 use vong_models::session::inference_time;
 use vong_models::{Detection, Manifest, Store};
@@ -110,12 +110,15 @@ fn watch(camera: &CameraConfig, args: &FitArgs, detector: &mut ObjectDetector) -
     let (mut seen, mut objects, mut found) = (Seen::default(), Vec::new(), Vec::new());
     let (mut gate, mut frame, mut looked_s) = (MotionGate::default(), Frame::default(), None);
     let mut source = open(camera)?;
+    let until = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
     while seen.pictures < PICTURES {
         match source.next(&mut frame)? {
             Next::Frame if frame.at_s > args.minutes * 60.0 => break,
             Next::Frame => {}
             Next::Cut => continue,
             Next::Lost(cause) => {
+                // A camera that is away has no time of its own.
+                ensure!(Instant::now() < until, "{cause}");
                 tracing::warn!(%cause, "asking again");
                 continue;
             }

@@ -5,6 +5,7 @@ mod cameras;
 mod collectors;
 mod contracts;
 mod deploy;
+mod fitting;
 mod here;
 mod outage;
 mod showing;

@@ -138,9 +138,12 @@ impl Decoder {
 
     fn picture(&mut self, frame: &mut Frame, until: Instant) -> Result<Head, Got> {
         // A picture is told before it comes: who waits for pixels alone is woken once.
-        while self.stop.is_cancelled() || !is_ready(&self.pixels).ok_or(Got::Ended)? {
-            self.listener.listen();
+        loop {
             self.look(until)?;
+            if is_ready(&self.pixels).ok_or(Got::Ended)? {
+                break;
+            }
+            self.listener.listen();
         }
         let mut is_open = self.listener.listen();
         let head = loop {
@@ -163,6 +166,7 @@ impl Decoder {
                 Ok(came) => room = &mut room[came..],
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
                     if !is_ready(&self.pixels).ok_or(Got::Ended)? {
+                        self.listener.listen();
                         self.look(until)?;
                     }
                 }

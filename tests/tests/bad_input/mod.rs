@@ -93,6 +93,15 @@ fn every_command_says_what_is_wrong() {
     );
     edge(&["check-config", "--config", "cut.toml"], &["cut.toml", "line 6"]);
     edge(&["run", "--config", "good.toml"], &["vong-models fetch"]);
+    edge(&["fit", "--config", "good.toml"], &["vong-models fetch"]);
+    edge(
+        &["fit", "--config", "good.toml", "--camera", "gait"],
+        &["no camera `gait`", "good.toml"],
+    );
+    edge(
+        &["fit", "--config", "good.toml", "--minutes", "0"],
+        &["--minutes", "0.1 to 1440"],
+    );
     let line = ["--line", "0,0.5,1,0.5"];
     edge(
         &["eval", "count", "--video", "none.mp4", line[0], line[1]],
