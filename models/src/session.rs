@@ -26,9 +26,6 @@ impl Default for SessionOptions {
     }
 }
 
-/// Shapes of input whose tensors are kept: cameras with pictures of different shape take turns.
-const KEPT_SHAPES: usize = 4;
-
 /// A model, ready to run. Its tensors are kept between runs: the shapes of its outputs must follow from that of its input.
 #[derive(Debug)]
 pub struct Session {
@@ -36,6 +33,7 @@ pub struct Session {
     path: PathBuf,
     /// By shape, the one used last at the end.
     tensors: Vec<Tensors>,
+    kept_shapes: usize,
     clock: rustix::time::ClockId,
 }
 
@@ -175,13 +173,21 @@ impl Session {
         Ok(Self {
             inner,
             path: model.to_path_buf(),
-            tensors: Vec::with_capacity(KEPT_SHAPES),
+            tensors: Vec::new(),
+            kept_shapes: 1,
             // A run with one thread stays on the caller's; with more, nothing but the process knows its time.
             clock: match options.threads {
                 0 | 1 => rustix::time::ClockId::ThreadCPUTime,
                 _ => rustix::time::ClockId::ProcessCPUTime,
             },
         })
+    }
+
+    /// Keeps the tensors of so many shapes of input, at least one: for a model whose inputs of few shapes take turns. Where every
+    /// cut of a picture has a shape of its own, more than one is memory for nothing.
+    pub fn keeping(mut self, shapes: usize) -> Self {
+        self.kept_shapes = shapes.max(1);
+        self
     }
 
     /// Runs the model on one input. `fill` gets the input tensor, row-major, `shape` long, holding what the last run
@@ -191,13 +197,14 @@ impl Session {
             inner,
             path,
             tensors,
+            kept_shapes,
             clock,
         } = self;
         let failed = |error: ort::Error| ModelError::failed(path, &error.to_string());
         match tensors.iter().position(|tensors| tensors.shape == shape) {
             Some(place) => tensors[place..].rotate_left(1),
             None => {
-                if tensors.len() == KEPT_SHAPES {
+                if tensors.len() == *kept_shapes {
                     tensors.remove(0);
                 }
                 tensors.push(Tensors::new(shape).map_err(failed)?);

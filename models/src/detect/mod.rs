@@ -28,6 +28,9 @@ pub(crate) const COCO: [(usize, ObjectClass); 6] = [
     (7, ObjectClass::Truck),
 ];
 
+/// Shapes of pictures whose tensors are kept: cameras with different ones take turns on a worker.
+const KEPT_SHAPES: usize = 4;
+
 /// The coarsest stride of both families: sides are multiples of it.
 const MULTIPLE: usize = 32;
 
@@ -59,7 +62,8 @@ impl ObjectDetector {
             store,
             &manifest.checked_file(store, &model)?,
             SessionOptions { threads },
-        )?;
+        )?
+        .keeping(KEPT_SHAPES);
         let normalise = Normalise::of(&model);
         Ok(Self {
             session,
