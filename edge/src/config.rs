@@ -176,7 +176,7 @@ pub struct PlatesConfig {
 }
 
 /// Sides that a detector may be given, px, and what they are multiples of: its coarsest cells.
-pub const LOOKS: std::ops::RangeInclusive<u32> = 128..=1280;
+const LOOKS: std::ops::RangeInclusive<u32> = 128..=1280;
 const LOOK_STEP: u32 = 32;
 
 /// Why no detector looks at pictures with this longest side.

@@ -6,6 +6,7 @@
 
 use crate::clock::SystemClock;
 use crate::config::{CameraConfig, CameraSource, Config, CountedClass};
+use crate::eval::count::round;
 use crate::motion::MotionGate;
 use crate::nets::{Needs, Nets};
 use crate::pace;
@@ -154,8 +155,8 @@ fn watch(camera: &CameraConfig, args: &FitArgs, detector: &mut ObjectDetector) -
     let sides = TRIED.iter().enumerate().map(|(place, side)| {
         json!({
             "look_px": side,
-            "found": thousandths(seen.found[place] as f64 / seen.objects.max(1) as f64),
-            "ms": thousandths(seen.took[place].as_secs_f64() * 1e3 / seen.pictures.max(1) as f64),
+            "found": round(seen.found[place] as f64 / seen.objects.max(1) as f64, 1000.0),
+            "ms": round(seen.took[place].as_secs_f64() * 1e3 / seen.pictures.max(1) as f64, 1000.0),
         })
     });
     Ok(json!({
@@ -243,10 +244,6 @@ impl Seen {
         let suffices = |found: &u64| *found as f64 >= SUFFICES * most as f64;
         self.found.iter().position(suffices).map(|place| TRIED[place])
     }
-}
-
-fn thousandths(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
 }
 
 #[cfg(test)]

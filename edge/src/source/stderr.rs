@@ -70,7 +70,7 @@ pub(super) struct Listener<R> {
 }
 
 impl<R: Read> Listener<R> {
-    /// Nothing heard yet. Of `stderr` must be read without waiting, but for the end.
+    /// Nothing heard yet. Reading from `stderr` must never wait.
     pub(super) fn new(stderr: R, secret: Option<String>) -> Self {
         Self {
             stderr: BufReader::new(stderr),
