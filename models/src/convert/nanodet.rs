@@ -1,7 +1,7 @@
 //! NanoDet-g from its TensorFlow.js graph to ONNX. TensorFlow runs convolutions with the channels last, so its graph is
 //! full of transpositions and separate margins; here every tensor keeps its channels first, a transposition is only
 //! remembered, and margins and biases become part of the convolution. 489 nodes become about 120. Classes that nobody
-//! looks for can be left out: their scores are a tenth of the network's work.
+//! looks for can be left out.
 //!
 //! Input [1, 3, height, width], free multiples of 32 (made for 416); outputs as in `detect::nanodet`.
 
